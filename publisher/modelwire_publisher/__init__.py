@@ -1,0 +1,1 @@
+"""How a version is released: checked, stored and announced by one record."""

@@ -1,0 +1,1 @@
+"""How traffic is decided: routing changes, views and the command line."""
