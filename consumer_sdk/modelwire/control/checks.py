@@ -1,0 +1,229 @@
+"""Why the fold refuses a command: every check that needs the state, in a fixed order (R19)."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+
+from modelwire.control.state import Accepted, Release, RouteState, State
+from modelwire.control.timeline import displaced, reachable
+from modelwire.routing.checks import check_document, check_reshuffle
+from modelwire_schemas.contracts import differences, faults
+from modelwire_schemas.errors import Conflict, Rejected
+from modelwire_schemas.release import ReleasePublished
+from modelwire_schemas.routing import Change, PolicySet, RoutingChanged
+
+MAX_LEAD = 60_000
+"""The longest lead (ms) that a policy may set."""
+
+
+def check_release(state: State, body: ReleasePublished) -> Release | None:
+    """Return the same release if it is there already; raise Conflict if another one is."""
+    for fault in faults(body.contract):
+        raise Rejected("E_CONTRACT", fault, where=f"{body.model} {body.version}")
+    known = state.release(body.model, body.version)
+    if known is None:
+        return None
+    if known.withdrawn:
+        raise Rejected(
+            "E_WITHDRAWN",
+            f"{body.model} {body.version} was withdrawn",
+            todo="publish the file under a new version",
+        )
+    if known.artifact.digest != body.artifact.digest or known.contract != body.contract:
+        raise Conflict(
+            "E_CONFLICT",
+            f"{body.model} {body.version} is there with another digest, "
+            f"{known.artifact.digest[:12]} and not {body.artifact.digest[:12]}",
+            where=f"{known.author or 'somebody'} at offset {known.offset}",
+            todo="a version is never reused: choose another one",
+        )
+    return known
+
+
+def check_unused(
+    state: State, routes: Mapping[str, RouteState], model: str, version: str
+) -> Release:
+    """Return the release that may be withdrawn; raise Rejected with the routes that name it."""
+    release = state.release(model, version)
+    if release is None:
+        raise Rejected("E_UNKNOWN_VERSION", _unknown(state, model, version))
+    users = [r.route for r in _sorted(routes) if _names(r, state.earliest, model, version)]
+    if users:
+        raise Rejected(
+            "E_IN_USE",
+            f"{model} {version} is named by a document in force or to come",
+            where=f"route {', '.join(users)}",
+            todo=f"flip {'it' if len(users) == 1 else 'them'} to another version first",
+        )
+    return release
+
+
+def check_policy(body: PolicySet) -> None:
+    """Raise Rejected unless the lead is one that consumers can live with."""
+    if not 0 <= body.lead <= MAX_LEAD:
+        raise Rejected("E_LEAD", f"lead {body.lead} ms", expected=f"0 to {MAX_LEAD} ms")
+
+
+def check_change(state: State, body: RoutingChanged) -> None:
+    """Raise Conflict or Rejected unless every document of the change may take effect."""
+    routes = [change.document.route for change in body.changes]
+    if not routes and not body.withdraws:
+        raise Rejected("E_EMPTY", "the change has no document", expected="at least one")
+    for route in routes:
+        if routes.count(route) > 1:
+            raise Rejected("E_TWICE", f"route {route} stands twice in one change")
+    for change in body.changes:
+        check_document(change.document)
+        _check_base(state, change)
+        _check_versions(state, change)
+        _check_fit(state, change)
+    _check_times(state, body)
+
+
+def _check_base(state: State, change: Change) -> None:
+    route = state.routes.get(change.document.route)
+    head = route.head if route else None
+    newest = head.revision if head else 0
+    if change.replaces == newest:
+        return
+    if head is None:
+        raise Rejected(
+            "E_UNKNOWN_ROUTE",
+            f"route {change.document.route} has no revision {change.replaces}",
+            expected="0 for a new route",
+        )
+    raise Conflict(
+        "E_CONFLICT",
+        f"route {change.document.route} is at revision {newest}, the change was made from "
+        f"{change.replaces}",
+        where=_who(head),
+        todo="look at it and send the change again from there",
+    )
+
+
+def _check_versions(state: State, change: Change) -> None:
+    model = change.document.model
+    if model not in state.releases:
+        near = difflib.get_close_matches(model, sorted(state.releases), 3)
+        hint = f"did you mean {', '.join(near)}" if near else "publish it first"
+        raise Rejected("E_UNKNOWN_MODEL", f"model {model} has no release", todo=hint)
+    for version in change.document.versions():
+        release = state.release(model, version)
+        if release is None:
+            raise Rejected(
+                "E_UNKNOWN_VERSION",
+                _unknown(state, model, version),
+                where=f"route {change.document.route}",
+            )
+        if release.withdrawn:
+            raise Rejected(
+                "E_WITHDRAWN",
+                f"{model} {version} was withdrawn",
+                where=f"route {change.document.route}",
+                todo="name another version",
+            )
+
+
+def _check_fit(state: State, change: Change) -> None:
+    route = state.routes.get(change.document.route)
+    if route is None:
+        return
+    check_reshuffle(route.head.document, change.document)
+    if change.document.contract_changed:
+        return
+    for version in change.document.versions():
+        for fault in _misfit(state, route.head, change.document.model, version):
+            raise Rejected(
+                "E_CONTRACT",
+                f"{change.document.model} {version} does not fit: {fault}",
+                where=f"route {change.document.route}",
+                todo="say `contract: changed` in the document if it is meant",
+            )
+
+
+def _misfit(state: State, head: Accepted, model: str, version: str) -> Iterator[str]:
+    new = state.release(model, version)
+    old = _first_release(state, head)
+    if new is not None and old is not None:
+        yield from differences(old.contract, new.contract)
+
+
+def _first_release(state: State, head: Accepted) -> Release | None:
+    """The version whose contract is the route's: the one of the last rule with most buckets."""
+    variants = head.document.rules[-1].variants
+    main = max(variants, key=lambda v: v.weight)
+    return state.release(head.document.model, main.version)
+
+
+def _check_times(state: State, body: RoutingChanged) -> None:
+    fields = {change.document.time_field for change in body.changes}
+    if len(fields) > 1:
+        raise Rejected("E_TIME_SOURCE", "routes that change in one record differ in `time_field`")
+    if body.at_once and body.effective_at is not None:
+        raise Rejected("E_AT_ONCE", "a change at once has no `effective_at`")
+    for change in body.changes:
+        _check_time(state, body, change)
+
+
+def _check_time(state: State, body: RoutingChanged, change: Change) -> None:
+    name = change.document.route
+    route = state.routes.get(name)
+    if route is None:
+        if body.effective_at is not None:
+            raise Rejected("E_FIRST", "a first document has no `effective_at`", where=f"route {name}")
+        return
+    if route.time_field != change.document.time_field:
+        raise Rejected(
+            "E_TIME_SOURCE",
+            f"`time_field` is {route.time_field!r} and never changes",
+            where=f"route {name}",
+            todo="make a new route",
+        )
+    if body.at_once:
+        return
+    effective = state.earliest if body.effective_at is None else body.effective_at
+    if effective < state.earliest and not route.time_field:
+        raise Rejected(
+            "E_TOO_EARLY",
+            f"`effective_at` {effective} is {state.earliest - effective} ms too early",
+            where=f"route {name}",
+            expected=f"{state.earliest} or later",
+            todo="leave it out for now, or say at once",
+        )
+    _check_cancels(state, body, route, effective)
+
+
+def _check_cancels(
+    state: State, body: RoutingChanged, route: RouteState, effective: int
+) -> None:
+    listed = {(c.route, c.revision) for c in body.cancels}
+    for other in displaced(route, effective, state.earliest):
+        if (route.route, other.revision) not in listed:
+            raise Rejected(
+                "E_SCHEDULED",
+                f"revision {other.revision} is scheduled for {other.effective}",
+                where=f"route {route.route}, by {_who(other)}",
+                todo=f"name it in `cancels`: {route.route}@{other.revision}",
+            )
+
+
+def _names(route: RouteState, now: int, model: str, version: str) -> bool:
+    return any(
+        a.document.model == model and version in a.document.versions()
+        for a in reachable(route, now)
+    )
+
+
+def _sorted(routes: Mapping[str, RouteState]) -> list[RouteState]:
+    return [routes[name] for name in sorted(routes)]
+
+
+def _unknown(state: State, model: str, version: str) -> str:
+    known = sorted(v for v, r in state.releases.get(model, {}).items() if not r.withdrawn)
+    near = difflib.get_close_matches(version, known, 3, 0.3) or known[-3:]
+    hint = f", there is {', '.join(near)}" if near else ""
+    return f"{model} {version} is not released{hint}"
+
+
+def _who(accepted: Accepted) -> str:
+    reason = f": {accepted.reason}" if accepted.reason else ""
+    return f"{accepted.author or 'somebody'} at offset {accepted.offset}{reason}"
