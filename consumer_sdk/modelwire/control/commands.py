@@ -1,0 +1,99 @@
+"""Asking for a change: append a command, fold up to it, and return what became of it."""
+
+import getpass
+import secrets
+from dataclasses import dataclass
+
+from modelwire.clock import Clock, SystemClock
+from modelwire.control.reading import after_offset, fold_log
+from modelwire.control.state import Entry, State, Verdict
+from modelwire_log.contract import Log
+from modelwire_log.envelope import seal
+from modelwire_schemas.codec import content_digest
+from modelwire_schemas.control import Body, Command, ControlRecord
+from modelwire_schemas.errors import Unavailable
+from modelwire_schemas.names import topic
+
+EXPIRES = 10 * 60 * 1000
+"""Ms after which a command that is still on its way has no effect any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who asks and why. Asserted until records are signed: it stops mistakes, not attackers."""
+
+    author: str = ""
+    reason: str = ""
+    role: str = "operator"
+    ticket: str = ""
+    cause: str = "operator"
+    source: str = "modelwire"
+
+
+def me(reason: str = "", role: str = "operator", cause: str = "operator") -> By:
+    """Return a By for the user who runs this process."""
+    try:
+        author = getpass.getuser()
+    except (OSError, KeyError):
+        author = "unknown"
+    return By(author=author, reason=reason, role=role, cause=cause)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A command's verdict, and the state at its record."""
+
+    verdict: Verdict
+    state: State
+
+
+def submit(
+    log: Log,
+    namespace: str,
+    body: Body,
+    by: By,
+    *,
+    request_id: str | None = None,
+    state: State | None = None,
+    clock: Clock | None = None,
+    timeout: float = 30.0,
+) -> Outcome:
+    """Append a command and return its verdict, which the fold gives and nobody else.
+
+    `state` saves folding again what the caller has folded. A repeated `request_id` with the same
+    body gets its first verdict, so a retry is safe. Raises Unavailable when the log is away.
+    """
+    request = request_id or secrets.token_hex(16)
+    record = _record(body, by, request, (clock or SystemClock()).now() + EXPIRES)
+    message = seal(record, source=by.source)
+    receipt = log.append(topic(namespace, "control"), message, timeout=timeout)
+    seen: list[Verdict] = []
+
+    def each(entry: Entry, verdict: Verdict) -> None:
+        if entry.offset == receipt.offset:
+            seen.append(verdict)
+
+    stop = after_offset(receipt.offset)
+    after = fold_log(log, namespace, state=state, until=stop, each=each, timeout=timeout)
+    if not seen:
+        raise Unavailable(
+            "E_LOG_UNAVAILABLE",
+            f"the command was appended at offset {receipt.offset} and cannot be read back",
+            where=f"control log of {namespace}",
+            todo=f"ask again with the request id {request}",
+        )
+    return Outcome(seen[0], after)
+
+
+def _record(body: Body, by: By, request_id: str, expires: int) -> ControlRecord:
+    command = Command(
+        request_id=request_id,
+        content=content_digest(body),
+        expires=expires,
+        author=by.author,
+        role=by.role,
+        reason=by.reason,
+        ticket=by.ticket,
+        cause=by.cause,
+    )
+    return ControlRecord(command, body)

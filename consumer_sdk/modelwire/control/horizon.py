@@ -1,0 +1,73 @@
+"""Up to which time a consumer may settle events, and what becomes of the others (R9 to R12)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from modelwire.control.state import Accepted, State
+
+MARGIN = 150
+"""Ms by which an appended record may become visible late, and brokers' clocks may differ."""
+
+MAX_WAIT = 1000
+"""Ms that an event waits for its time to be settled before the staleness policy decides (R10)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The log's clock, read by a receipt: `appended` (ms) had passed at monotonic `at_ns`."""
+
+    appended: int
+    at_ns: int
+
+    def log_time(self, at_ns: int) -> int:
+        """Return a lower bound (ms) of the log's clock at a later monotonic time."""
+        return self.appended + max(0, at_ns - self.at_ns) // 1_000_000
+
+
+def horizon(state: State, sent: int | None, margin: int = MARGIN) -> int:
+    """Return the time (ms) below which no unseen change can reach (R9).
+
+    `sent` is the log's time when the newest `end()` that `state` covers was *sent*, not answered;
+    None where no receipt has been had yet.
+    """
+    if sent is None:
+        return state.earliest
+    return max(state.earliest, sent + state.lead - margin)
+
+
+class Settlement(Enum):
+    """Whether an event's time is settled."""
+
+    SETTLED = "settled"
+    WAIT = "wait"
+    AHEAD = "clock_ahead"
+
+
+def settlement(ts: int, until: int, now: int, max_wait: int = MAX_WAIT) -> Settlement:
+    """Say whether an event of time `ts` is settled under a horizon `until` at log time `now` (R10).
+
+    Further ahead than `max_wait`, an event does not wait at all.
+    """
+    if ts < until:
+        return Settlement.SETTLED
+    return Settlement.AHEAD if ts > now + max_wait else Settlement.WAIT
+
+
+def missed(accepted: Iterable[Accepted], settled: int) -> list[Accepted]:
+    """Return the documents, just read, that should have counted for events settled before (R12).
+
+    `settled` is H, the highest settled time. A result that is not empty is `E_HORIZON`.
+    """
+    return [
+        a for a in accepted if (a.accepted if a.at_once else max(a.visible, a.effective)) <= settled
+    ]
+
+
+def newly_accepted(before: State, after: State, route: str) -> tuple[Accepted, ...]:
+    """Return the documents of a route that `after` holds and `before` had not read, in order."""
+    now = after.routes.get(route)
+    if now is None or route not in before.routes:
+        return ()
+    known = {a.revision: a for a in (*now.recent, *now.timeline, now.head)}
+    return tuple(known[r] for r in sorted(known) if known[r].offset > before.offset)

@@ -1,0 +1,93 @@
+"""Reading the control log: records into entries, and the fold of a prefix of it."""
+
+from collections.abc import Callable
+
+from modelwire.control.fold import fold
+from modelwire.control.state import Entry, State, Verdict
+from modelwire_log.contract import Log, Place, Record
+from modelwire_log.envelope import open_envelope
+from modelwire_schemas.control import ControlRecord
+from modelwire_schemas.errors import ModelwireError, Rejected, TooNew
+from modelwire_schemas.names import topic
+
+BATCH = 1000
+
+
+def control_place(namespace: str) -> Place:
+    """Return where a namespace's control log lies."""
+    return Place(topic(namespace, "control"))
+
+
+def read_entries(
+    log: Log, namespace: str, after: int, limit: int = BATCH, *, timeout: float = 5.0
+) -> list[Entry]:
+    """Return up to `limit` entries behind offset `after`; empty at the end.
+
+    Raises TooNew when the next record needs a newer modelwire: the reader stops there (R25).
+    """
+    entries: list[Entry] = []
+    for record in log.read(control_place(namespace), after, limit, timeout=timeout):
+        try:
+            entries.append(_entry(record))
+        except TooNew:
+            if not entries:
+                raise
+            break
+    return entries
+
+
+def _entry(record: Record) -> Entry:
+    try:
+        event = open_envelope(record)
+    except TooNew:
+        raise
+    except ModelwireError as fault:
+        return Entry(record.offset, record.appended, fault)
+    if not isinstance(event, ControlRecord):
+        fault = Rejected("E_SCHEMA", "a record that is no command", expected="a control record")
+        return Entry(record.offset, record.appended, fault)
+    return Entry(record.offset, record.appended, event)
+
+
+def fold_log(
+    log: Log,
+    namespace: str,
+    *,
+    state: State | None = None,
+    until: Callable[[Entry], bool] = lambda entry: False,
+    each: Callable[[Entry, Verdict], None] = lambda entry, verdict: None,
+    timeout: float = 5.0,
+) -> State:
+    """Fold the control log from `state` on, and return the state.
+
+    Stops at the end of the log as it is now, or before the first entry for which `until` is true.
+    `each` sees every entry and its verdict.
+    """
+    state = State() if state is None else state
+    end = log.end(control_place(namespace), timeout=timeout)
+    while state.offset < end:
+        entries = read_entries(log, namespace, state.offset, timeout=timeout)
+        if not entries:
+            break
+        taken = _before(entries, until)
+        state, verdicts = fold(state, taken)
+        for entry, verdict in zip(taken, verdicts, strict=True):
+            each(entry, verdict)
+        if len(taken) < len(entries):
+            break
+    return state
+
+
+def _before(entries: list[Entry], until: Callable[[Entry], bool]) -> list[Entry]:
+    stop = next((i for i, entry in enumerate(entries) if until(entry)), len(entries))
+    return entries[:stop]
+
+
+def after_offset(offset: int) -> Callable[[Entry], bool]:
+    """Return the stop rule for the state at a control offset."""
+    return lambda entry: entry.offset > offset
+
+
+def after_time(time: int) -> Callable[[Entry], bool]:
+    """Return the stop rule for the state at a time (ms, the log's clock)."""
+    return lambda entry: entry.appended > time

@@ -1,0 +1,134 @@
+"""What to load or drop next: a pure function of what is wanted, what is held, and the budget."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from modelwire.control.state import Accepted, RouteState
+from modelwire.control.timeline import reachable
+from modelwire_schemas.routing import ModelVersion, RoutingDocument, SplitBy
+
+
+class MemoryPolicy(StrEnum):
+    """Which comes first when a version replaces another: `availability` loads before it drops."""
+
+    AVAILABILITY = "availability"
+    RESOURCE = "resource"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A version in memory and the bytes that it keeps to itself."""
+
+    version: ModelVersion
+    resident: int
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Load this version next."""
+
+    version: ModelVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Drop this version; nobody needs it, or something above it needs the room."""
+
+    version: ModelVersion
+
+
+@dataclass(frozen=True, slots=True)
+class NoRoom:
+    """This version does not fit into the budget beside what goes before it (`E_BUDGET`)."""
+
+    version: ModelVersion
+    short: int
+
+
+Step: TypeAlias = Load | Drop | NoRoom
+
+
+def wanted(routes: Iterable[RouteState], now: int) -> tuple[ModelVersion, ...]:
+    """Return what an instance that opened these routes keeps warm, most urgent first (R18).
+
+    `now` (ms) is the earliest time that events can still have.
+    """
+    rungs: list[list[ModelVersion]] = [[] for _ in range(6)]
+    for route in routes:
+        in_reach = reachable(route, now)
+        current = _newest_effective(in_reach, now)
+        for accepted in in_reach:
+            _sort_in(rungs, accepted.document, scheduled=accepted is not current)
+        for earlier in route.recent[:1]:
+            rungs[2] += [_of(earlier.document, v) for v in _weighted(earlier.document)]
+    return tuple(dict.fromkeys(version for rung in rungs for version in rung))
+
+
+def plan(
+    wants: Sequence[ModelVersion],
+    held: Collection[Held],
+    sizes: dict[ModelVersion, int],
+    budget: int,
+    policy: MemoryPolicy = MemoryPolicy.AVAILABILITY,
+) -> Step | None:
+    """Return the next step, or None when what is held is what should be.
+
+    `sizes` are the bytes that versions are expected to take, `budget` the bytes for all of them.
+    Versions that failed are left out of `wants` by the caller.
+    """
+    warm = {h.version for h in held}
+    useless = [h for h in held if h.version not in wants]
+    missing = next((v for v in wants if v not in warm), None)
+    if missing is None:
+        return Drop(useless[0].version) if useless else None
+    if policy is MemoryPolicy.RESOURCE and useless:
+        return Drop(useless[0].version)
+    free = budget - sum(h.resident for h in held)
+    short = sizes.get(missing, 0) - free
+    if short <= 0:
+        return Load(missing)
+    return _make_room(missing, short, wants, held, useless)
+
+
+def _make_room(
+    missing: ModelVersion,
+    short: int,
+    wants: Sequence[ModelVersion],
+    held: Collection[Held],
+    useless: Sequence[Held],
+) -> Step:
+    if useless:
+        return Drop(useless[0].version)
+    below = [h for h in held if wants.index(h.version) > wants.index(missing)]
+    if sum(h.resident for h in below) >= short:
+        return Drop(max(below, key=lambda h: wants.index(h.version)).version)
+    return NoRoom(missing, short)
+
+
+def _newest_effective(accepted: Sequence[Accepted], now: int) -> Accepted | None:
+    return next((a for a in reversed(accepted) if a.effective <= now), None)
+
+
+def _sort_in(rungs: list[list[ModelVersion]], document: RoutingDocument, *, scheduled: bool) -> None:
+    weighted = _weighted(document)
+    rungs[1 if scheduled else 0] += [_of(document, v) for v in weighted]
+    variants = [v.version for rule in document.rules for v in rule.variants]
+    rungs[3] += [_of(document, v) for v in variants if v not in weighted]
+    rungs[4] += [_of(document, v) for v in document.fallback]
+    shadows = [shadow.version for shadow in document.shadows]
+    rungs[5] += [_of(document, v) for v in (*shadows, *document.keep_warm)]
+
+
+def _weighted(document: RoutingDocument) -> list[str]:
+    return [
+        variant.version
+        for rule in document.rules
+        for variant in rule.variants
+        if variant.weight or variant.partitions or rule.split.by is SplitBy.PARTITION
+    ]
+
+
+def _of(document: RoutingDocument, version: str) -> ModelVersion:
+    return ModelVersion(document.model, version)

@@ -1,0 +1,1 @@
+"""What an instance counts, and what it tells the fleet."""
