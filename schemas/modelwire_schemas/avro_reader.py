@@ -1,0 +1,201 @@
+"""Avro bytes to domain words: a schema and a type are compiled once into small closures.
+
+The schema says what lies in the bytes, the type what is to come out. Fields that the type lacks
+are passed over; fields that the schema lacks take the type's default. So a record of any
+generation becomes today's type in one pass, without a dict between.
+
+Whatever bytes may lie about is bounded before it costs anything: lengths by what is there, items
+by `MAX_ITEMS`, a union's branch by their number. Damage raises Corrupt `E_CORRUPT` or one of
+Python's own errors, which the codec maps.
+"""
+
+import io
+import struct
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TypeAlias
+
+from modelwire_schemas.avro_hints import (
+    branch_types,
+    carrier,
+    is_choice,
+    item_hint,
+    mismatch,
+    shape,
+)
+from modelwire_schemas.avro_schema import PRIMITIVES, Array, Primitive, Record, Schema, Union
+from modelwire_schemas.checks import check_of
+from modelwire_schemas.errors import Corrupt, Rejected
+from modelwire_schemas.limits import MAX_ITEMS
+
+SEVEN_BITS = 0x7F
+
+
+class Body(io.BytesIO):
+    """Bytes under a cursor, and how many array items they may still have."""
+
+    items = MAX_ITEMS
+
+    def exactly(self, count: int) -> bytes:
+        """Return the next `count` bytes."""
+        if count < 0 or len(data := self.read(count)) != count:
+            raise damaged("a length that is not there")
+        return data
+
+
+Read: TypeAlias = Callable[[Body], object]
+
+
+def reader(schema: Schema, hint: object) -> Read:
+    """Compile what reads a `schema` into a `hint`; raises TypeError where they do not fit."""
+    if way := carrier(hint):
+        read, unpack = reader(schema, way.hint), way.unpack
+        return lambda body: unpack(read(body))
+    match schema:
+        case Primitive():
+            return _primitive(schema, hint)
+        case Union(branches):
+            branch_types(schema, hint)
+            return _union(tuple(READ[branch.name] for branch in branches))
+        case Array(items):
+            return _array(reader(items, item_hint(hint)))
+        case Record():
+            return _record(schema, hint)
+
+
+def _primitive(schema: Primitive, hint: object) -> Read:
+    if schema.name == "string" and is_choice(hint):
+        return _choice(hint)
+    if hint is PRIMITIVES[schema.name]:
+        return READ[schema.name]
+    raise mismatch(schema.name, hint)
+
+
+def _choice(words: type[StrEnum]) -> Read:
+    members = {word.value: word for word in words}
+
+    def read(body: Body) -> StrEnum:
+        text = _string(body)
+        if text in members:
+            return members[text]
+        raise Rejected(
+            "E_UNSUPPORTED",
+            f"{text!r:.80} is no {words.__name__}",
+            expected=f"one of {', '.join(members)}",
+        )
+
+    return read
+
+
+def _union(reads: tuple[Read, ...]) -> Read:
+    def read(body: Body) -> object:
+        branch = _long(body)
+        if not 0 <= branch < len(reads):
+            raise damaged(f"branch {branch} of a union of {len(reads)}")
+        return reads[branch](body)
+
+    return read
+
+
+def _array(item: Read) -> Read:
+    def read(body: Body) -> tuple[object, ...]:
+        values: list[object] = []
+        while count := _long(body):
+            if count < 0:  # the block's length in bytes follows, which nobody needs
+                count = -count
+                _long(body)
+            body.items -= count
+            if body.items < 0:
+                raise damaged(f"more than {MAX_ITEMS} items")
+            values += [item(body) for _ in range(count)]
+        return tuple(values)
+
+    return read
+
+
+def _record(schema: Record, hint: object) -> Read:
+    target = shape(schema, hint)
+    hints = {part.name: part.hint for part in target.parts}
+    steps = [
+        (f.name, reader(f.type, hints[f.name]) if f.name in hints else passed_over(f.type))
+        for f in schema.fields
+    ]
+    build, check = target.build, check_of(hint)
+    if [name for name, _ in steps] == list(hints):
+        reads = [read for _, read in steps]
+
+        def read(body: Body) -> object:
+            return check(build(*[read(body) for read in reads]))
+    else:
+
+        def read(body: Body) -> object:
+            values = {name: read(body) for name, read in steps}
+            return check(build(**{name: v for name, v in values.items() if name in hints}))
+
+    return read
+
+
+def passed_over(schema: Schema) -> Read:
+    """Compile what reads a `schema` that no type asks for any more."""
+    match schema:
+        case Primitive(name):
+            return READ[name]
+        case Union(branches):
+            return _union(tuple(READ[branch.name] for branch in branches))
+        case Array(items):
+            return _array(passed_over(items))
+        case Record(fields=fields):
+            reads = [passed_over(field.type) for field in fields]
+            return lambda body: [read(body) for read in reads]
+
+
+def _null(_: Body) -> None:
+    return None
+
+
+def _boolean(body: Body) -> bool:
+    byte = body.exactly(1)[0]
+    if byte > 1:
+        raise damaged(f"boolean {byte}")
+    return byte == 1
+
+
+def _long(body: Body) -> int:
+    byte = body.read(1)[0]
+    if byte <= SEVEN_BITS:
+        return (byte >> 1) ^ -(byte & 1)
+    value, shift = byte & SEVEN_BITS, 7
+    while byte > SEVEN_BITS:
+        byte = body.read(1)[0]
+        value |= (byte & SEVEN_BITS) << shift
+        shift += 7
+        if value >> 64 or shift > 70:
+            raise damaged("a number above 64 bits")
+    return (value >> 1) ^ -(value & 1)
+
+
+def _double(body: Body) -> float:
+    return float(struct.unpack("<d", body.exactly(8))[0])
+
+
+def _bytes(body: Body) -> bytes:
+    return body.exactly(_long(body))
+
+
+def _string(body: Body) -> str:
+    return body.exactly(_long(body)).decode()
+
+
+READ: dict[str, Read] = {
+    "null": _null,
+    "boolean": _boolean,
+    "long": _long,
+    "double": _double,
+    "bytes": _bytes,
+    "string": _string,
+}
+
+
+def damaged(what: str) -> Corrupt:
+    """Return the error of bytes that nobody wrote like this."""
+    return Corrupt("E_CORRUPT", f"the bytes hold {what}", expected="what modelwire writes")

@@ -1,0 +1,155 @@
+"""Events to bytes and back: Avro in the single-object encoding, of schemas that ship with us.
+
+A value is C3 01, the schema's fingerprint (8 bytes), and the body. `encode` writes the newest
+generation and proves that the value reads back as what was given. `decode` reads every generation
+into today's types, and raises nothing but errors of modelwire's own, whatever the bytes are.
+"""
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from typing import TypeAlias, cast
+
+from modelwire_schemas.artifact import ArtifactChunk
+from modelwire_schemas.avro_reader import Body as Bytes, damaged, reader
+from modelwire_schemas.avro_schema import Record
+from modelwire_schemas.avro_writer import Write, mistyped, writer
+from modelwire_schemas.control import Body, Command, ControlRecord
+from modelwire_schemas.errors import ModelwireError, Rejected
+from modelwire_schemas.fleet import FleetReport
+from modelwire_schemas.generations import GENERATIONS, Kind, newest, schema
+from modelwire_schemas.limits import MAX_BYTES
+from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
+from modelwire_schemas.routing import PolicySet, RoutingChanged
+
+Event: TypeAlias = ControlRecord | FleetReport | ArtifactChunk
+
+MAGIC = b"\xc3\x01"
+HEAD = len(MAGIC) + 8
+
+BODIES: dict[Kind, type] = {
+    Kind.RELEASE_PUBLISHED: ReleasePublished,
+    Kind.RELEASE_WITHDRAWN: ReleaseWithdrawn,
+    Kind.ROUTING_CHANGED: RoutingChanged,
+    Kind.POLICY_SET: PolicySet,
+}
+OTHERS: dict[Kind, type] = {
+    Kind.FLEET_REPORT: FleetReport,
+    Kind.ARTIFACT_CHUNK: ArtifactChunk,
+}
+KINDS: dict[type, Kind] = {hint: kind for kind, hint in (BODIES | OTHERS).items()}
+
+
+def kind_of(event: Event) -> Kind:
+    """Return what `event` is."""
+    thing = event.body if isinstance(event, ControlRecord) else event
+    if type(thing) not in KINDS:
+        raise mistyped(thing, "an event")
+    return KINDS[type(thing)]
+
+
+def encode(event: Event) -> bytes:
+    """Return the value of a record that says `event`.
+
+    Raises Rejected for what may not travel: `E_TYPE`, `E_RANGE`, `E_NAME`, `E_TOO_BIG`, ….
+    """
+    kind = kind_of(event)
+    out = bytearray(MAGIC + bytes.fromhex(GENERATIONS[kind][newest(kind)]))
+    if isinstance(event, ControlRecord):
+        _command_writer()(out, event.command)
+        _body_writer(kind)(out, event.body)
+    else:
+        _body_writer(kind)(out, event)
+    value = bytes(out)
+    if decode(kind, value) != event:
+        raise mistyped(event, "an event that reads back as it was written")
+    return value
+
+
+def decode(kind: Kind, value: bytes) -> Event:
+    """Return the event that `value` says.
+
+    Raises Rejected: `E_TOO_BIG` above 1 MiB, `E_SCHEMA` for a schema that `kind` never had, a
+    check's code for a word that may not travel. Raises Corrupt `E_CORRUPT` for damaged bytes.
+    """
+    if len(value) > MAX_BYTES:
+        raise Rejected(
+            "E_TOO_BIG", f"a {kind} of {len(value)} bytes", expected=f"at most {MAX_BYTES}"
+        )
+    if value[:2] != MAGIC or len(value) < HEAD:
+        raise damaged("no Avro object")
+    generation = _generation(kind, value[2:HEAD].hex())
+    try:
+        return _read(kind, generation, value)
+    except ModelwireError:
+        raise
+    except Exception as error:
+        raise damaged(f"no {kind} ({type(error).__name__})") from error
+
+
+def content_digest(body: Body) -> str:
+    """Return the sha256 (hex) of a body as it is written: a command's `content` (R19)."""
+    out = bytearray()
+    _body_writer(KINDS[type(body)])(out, body)
+    return hashlib.sha256(out).hexdigest()
+
+
+def _generation(kind: Kind, fingerprint: str) -> int:
+    for generation, known in GENERATIONS[kind].items():
+        if known == fingerprint:
+            return generation
+    raise Rejected(
+        "E_SCHEMA",
+        f"no {kind} has the schema {fingerprint}",
+        expected=f"one of {', '.join(GENERATIONS[kind].values())}",
+    )
+
+
+def _read(kind: Kind, generation: int, value: bytes) -> Event:
+    source = Bytes(value)
+    source.seek(HEAD)
+    read_command, read_body = _readers(kind, generation)
+    asked = read_command(source) if read_command else None
+    start = source.tell()
+    event = read_body(source)
+    if source.tell() != len(value):
+        raise damaged(f"{len(value) - source.tell()} bytes behind the {kind}")
+    if not isinstance(asked, Command):
+        return cast("FleetReport | ArtifactChunk", event)
+    found = hashlib.sha256(value[start:]).hexdigest()
+    if asked.content != found:
+        raise Rejected("E_CONTENT", f"the command is for {asked.content}", expected=found)
+    return ControlRecord(asked, cast("Body", event))
+
+
+@cache
+def _readers(
+    kind: Kind, generation: int
+) -> tuple[Callable[[Bytes], object] | None, Callable[[Bytes], object]]:
+    whole = schema(kind, generation)
+    if kind in OTHERS:
+        return None, reader(whole, OTHERS[kind])
+    first, body = _split(whole)
+    return reader(first, Command), reader(body, BODIES[kind])
+
+
+@cache
+def _body_writer(kind: Kind) -> Write:
+    whole = schema(kind, newest(kind))
+    if kind in OTHERS:
+        return writer(whole, OTHERS[kind])
+    return writer(_split(whole)[1], BODIES[kind])
+
+
+@cache
+def _command_writer() -> Write:
+    kind = Kind.POLICY_SET
+    return writer(_split(schema(kind, newest(kind)))[0], Command)
+
+
+def _split(whole: Record) -> tuple[Record, Record]:
+    """Return a control record's command and the fields behind it, the body."""
+    first = whole.fields[0].type
+    if whole.fields[0].name != "command" or not isinstance(first, Record):
+        raise TypeError(f"{whole.name} does not begin with its command")
+    return first, Record(whole.name, whole.fields[1:])
