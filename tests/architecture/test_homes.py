@@ -1,0 +1,26 @@
+"""Threads live in few houses, and each is known."""
+
+import pytest
+
+from tests.architecture.sources import Source, imported, product
+
+THREADS = {"asyncio", "concurrent.futures", "multiprocessing", "threading"}
+
+# Who may import one of these, and what for.
+HOMES: dict[str, str] = {
+    "consumer_sdk/modelwire/control/follower.py": "follows the control log",
+    "consumer_sdk/modelwire/reporting/reporter.py": "reports to the fleet",
+    "consumer_sdk/modelwire/serving/shelf.py": "swaps the snapshot, retires what nobody borrows",
+    "eventlog/modelwire_log/memory_store.py": "is a log that many threads share",
+}
+
+
+@pytest.mark.parametrize("source", product(), ids=[source.path for source in product()])
+def test_threads_are_imported_in_their_homes_only(source: Source) -> None:
+    used = imported(source.tree) & THREADS
+    assert not used or source.path in HOMES, f"{source.path} imports {used}: not one of HOMES"
+
+
+def test_every_home_of_threads_is_still_one() -> None:
+    found = {source.path for source in product() if imported(source.tree) & THREADS}
+    assert set(HOMES) - found == set()
