@@ -149,6 +149,7 @@ class Broker:
     def pause(self) -> None:
         """Freeze it: its connections stay open and nothing answers."""
         self._running().send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED)  # the signal alone freezes it a little later
 
     def resume(self) -> None:
         """Let a frozen broker go on."""
