@@ -1,0 +1,1 @@
+"""Which version answers an event: a pure function of documents, key, attributes and place."""

@@ -1,0 +1,168 @@
+"""How a rule divides its events: not at all, by key, by event, or by source partition.
+
+`choose` answers one event. `arms` are the ways through the split; a batch names them by index.
+"""
+
+from array import array
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from modelwire.routing.assignment import Arm, Assignment, Counts, Reason
+from modelwire.routing.hashing import digest, salted
+from modelwire.routing.keys import Coordinates, Key, coordinate_bytes, key_bytes
+from modelwire_schemas.errors import Rejected
+from modelwire_schemas.routing import BUCKETS, Rule, SplitBy, Variant
+
+Attributes: TypeAlias = Mapping[str, object]
+
+
+class Whole:
+    """One variant has everything."""
+
+    __slots__ = ("_answer", "arms")
+
+    def __init__(self, arm: Arm, revision: int) -> None:
+        self.arms = (arm,)
+        self._answer = arm.assignment(None, revision)
+
+    def choose(
+        self, _key: Key | None, _attributes: Attributes, _coordinates: Coordinates | None
+    ) -> Assignment:
+        """Return the one answer."""
+        return self._answer
+
+
+class Sides:
+    """The variants of a rule by bucket, and the answer of every bucket for one reason."""
+
+    __slots__ = ("_cells", "_revision", "arms", "of", "salt")
+
+    def __init__(self, rule: Rule, revision: int, reason: Reason) -> None:
+        self.arms = _arms(rule, reason)
+        self.salt = salted(rule.split.salt)
+        self.of = array("H", bytes(2 * BUCKETS))  # bucket → index of its arm
+        for index, variant in enumerate(rule.variants):
+            for start, end in variant.buckets:
+                self.of[start:end] = array("H", [index]) * (end - start)
+        self._revision = revision
+        self._cells: list[Assignment | None] = [None] * BUCKETS
+
+    def answer(self, data: bytes) -> Assignment:
+        """Return the answer for a key's bytes; it is made once a bucket, then looked up."""
+        bucket = digest(self.salt + data) * BUCKETS >> 32
+        cell = self._cells[bucket]
+        if cell is None:
+            cell = self.arms[self.of[bucket]].assignment(bucket, self._revision)
+            self._cells[bucket] = cell
+        return cell
+
+
+class ByEvent:
+    """The bucket of an event's coordinates decides."""
+
+    __slots__ = ("arms", "sides")
+
+    def __init__(self, rule: Rule, revision: int) -> None:
+        self.sides = Sides(rule, revision, Reason.EVENT)
+        self.arms = self.sides.arms
+
+    def choose(
+        self, _key: Key | None, _attributes: Attributes, coordinates: Coordinates | None
+    ) -> Assignment:
+        """Return the answer; raises Rejected `E_NO_KEY` without coordinates."""
+        return self.sides.answer(place(coordinates))
+
+
+class ByKey:
+    """The bucket of the key decides, from a field where the rule says so.
+
+    Without a key the bucket of the coordinates does: `arms` are first those of keys, then as many
+    of events that have none.
+    """
+
+    __slots__ = ("_answer", "_counts", "arms", "field", "keyless", "sides")
+
+    def __init__(self, rule: Rule, revision: int, counts: Counts) -> None:
+        self.field = rule.split.field
+        self.sides = Sides(rule, revision, Reason.SPLIT)
+        self.keyless = Sides(rule, revision, Reason.NO_KEY)
+        self.arms = self.sides.arms + self.keyless.arms
+        self._answer = self.sides.answer
+        self._counts = counts
+
+    def choose(
+        self, key: object, attributes: Attributes, coordinates: Coordinates | None
+    ) -> Assignment:
+        """Return the answer; raises Rejected `E_KEY`, and `E_NO_KEY` with neither."""
+        if self.field:
+            key = attributes.get(self.field)
+        if key is None:
+            self._counts.no_key += 1
+            return self.keyless.answer(place(coordinates))
+        return self._answer(key_bytes(key))
+
+
+class ByPartition:
+    """The source partition decides; what is not listed goes to the last variant (R28)."""
+
+    __slots__ = ("_answers", "_last", "arms", "listed")
+
+    def __init__(self, rule: Rule, revision: int) -> None:
+        self.arms = _arms(rule, Reason.PARTITION)
+        self.listed = {
+            pair: index
+            for index, variant in enumerate(rule.variants)
+            for pair in variant.partitions
+        }
+        self._answers = [arm.assignment(None, revision) for arm in self.arms]
+
+    def choose(
+        self, _key: Key | None, _attributes: Attributes, coordinates: Coordinates | None
+    ) -> Assignment:
+        """Return the answer; an event of unknown source is not listed."""
+        return self._answers[self.arm(coordinates)]
+
+    def arm(self, coordinates: Coordinates | None) -> int:
+        """Return the index of the arm for these coordinates."""
+        if coordinates is None:
+            return len(self.arms) - 1
+        return self.listed.get(coordinates[:2], len(self.arms) - 1)
+
+
+Split: TypeAlias = Whole | ByKey | ByEvent | ByPartition
+
+
+def compile_split(rule: Rule, revision: int, counts: Counts) -> Split:
+    """Return the split of a checked rule."""
+    whole = whole_variant(rule)
+    if whole is not None:
+        reason = Reason.DEFAULT if rule.match is None else Reason.MATCH
+        return Whole(Arm(rule.name, whole.name, whole.version, reason), revision)
+    if rule.split.by is SplitBy.KEY:
+        return ByKey(rule, revision, counts)
+    if rule.split.by is SplitBy.EVENT:
+        return ByEvent(rule, revision)
+    return ByPartition(rule, revision)
+
+
+def whole_variant(rule: Rule) -> Variant | None:
+    """Return the variant that has every event of the rule, if one has."""
+    if rule.split.by is SplitBy.PARTITION:
+        return rule.variants[0] if len(rule.variants) == 1 else None
+    return next((variant for variant in rule.variants if variant.weight == BUCKETS), None)
+
+
+def place(coordinates: Coordinates | None) -> bytes:
+    """Return the bytes of an event's coordinates; raises Rejected `E_NO_KEY` without any."""
+    if coordinates is None:
+        raise Rejected(
+            "E_NO_KEY",
+            "the event has neither a key nor coordinates",
+            expected="a key, or topic, partition and offset",
+            todo="give key= or source=",
+        )
+    return coordinate_bytes(coordinates)
+
+
+def _arms(rule: Rule, reason: Reason) -> tuple[Arm, ...]:
+    return tuple(Arm(rule.name, v.name, v.version, reason) for v in rule.variants)
