@@ -1,0 +1,1 @@
+"""From release to memory: fetch, verify, probe, load, and give the memory back."""

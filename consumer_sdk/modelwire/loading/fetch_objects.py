@@ -1,0 +1,65 @@
+"""A file from an object store: s3: gs: az: through obstore, set up by the stores' own variables."""
+
+from datetime import timedelta
+from typing import Any
+
+from modelwire.loading.pace import Pace
+from modelwire.loading.sink import Sink
+from modelwire.loading.uris import Address
+from modelwire_schemas.errors import ModelwireError, NotFound, Rejected, Unavailable
+
+AT_ONCE = 1024 * 1024
+
+CONNECT = timedelta(seconds=10)
+
+
+def read(address: Address, sink: Sink, pace: Pace) -> None:
+    """Write the object at `address` into `sink`.
+
+    Access is set by the environment, as the stores' own tools have it (AWS_*, GOOGLE_*, AZURE_*).
+    Raises NotFound `E_NOT_FOUND`, Rejected `E_DENIED`, `E_REQUIREMENT`, TimedOut `E_SLOW`,
+    Unavailable `E_UNAVAILABLE`.
+    """
+    obstore, exceptions = _obstore()
+    folder, _, name = address.uri.rpartition("/")
+    try:
+        store = obstore.store.from_url(
+            folder,
+            client_options={
+                "timeout": timedelta(seconds=pace.left_in_all()),
+                "read_timeout": timedelta(seconds=pace.left()),
+                "connect_timeout": CONNECT,
+            },
+            retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=pace.left())},
+        )
+        for data in store.get(name).stream(min_chunk_size=AT_ONCE):
+            sink.write(data)
+            pace.got(len(data))
+    except (exceptions.BaseError, ValueError) as error:
+        pace.got(0)
+        raise _meaning(error, exceptions, address, pace) from None
+
+
+def _meaning(error: Exception, exceptions: Any, address: Address, pace: Pace) -> ModelwireError:  # noqa: ANN401
+    text = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    if isinstance(error, exceptions.NotFoundError):
+        return NotFound("E_NOT_FOUND", "the object is not there", where=address.uri)
+    if isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError):
+        return Rejected("E_DENIED", "the store does not let us read it", where=address.uri)
+    if "timed out" in str(error) or "TimedOut" in str(error):
+        return pace.too_slow("nothing comes in")
+    return Unavailable("E_UNAVAILABLE", text, where=address.uri)
+
+
+def _obstore() -> tuple[Any, Any]:
+    try:
+        import obstore
+        import obstore.exceptions
+        import obstore.store
+    except ImportError:
+        raise Rejected(
+            "E_REQUIREMENT",
+            "object stores need the package obstore",
+            todo="pip install 'modelwire[store]'",
+        ) from None
+    return obstore, obstore.exceptions
