@@ -1,0 +1,137 @@
+"""Appending to Kafka: one idempotent producer, and a report for every record or a clear error."""
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from threading import Lock
+
+from confluent_kafka import KafkaError, KafkaException, Message as KafkaMessage, Producer
+
+from modelwire_log.contract import Message, Receipt
+from modelwire_log.kafka_client import Clients
+from modelwire_log.kafka_errors import reason
+from modelwire_log.kafka_position import where
+from modelwire_schemas.errors import ModelwireError, Unavailable
+
+_SLICE_S = 0.005
+_UNKNOWN_OUTCOME = frozenset(
+    {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT, KafkaError._MSG_TIMED_OUT}
+)
+
+
+class Sender:
+    """Sends records and waits until the log has them; threads may share it.
+
+    The producer is made at once: Kafka gives it the right to number its records half a second
+    later, which is over by the time of the first append.
+    """
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self._lock = Lock()
+        self._producer: Producer | None = clients.writer()
+
+    def send(self, records: Sequence[tuple[str, Message]], timeout: float) -> list[Receipt]:
+        """Append (stream, message) in order; return when the log has all of them.
+
+        After `timeout` seconds nothing of them is sent any more, and Unavailable says that the
+        outcome of what was under way is unknown.
+        """
+        deadline = time.monotonic() + timeout
+        producer = self._running()
+        delivery = _Delivery(producer, len(records))
+        for index, (stream, message) in enumerate(records):
+            if not delivery.post(index, stream, message, deadline):
+                break
+        delivery.wait(deadline)
+        if delivery.left or delivery.fatal:
+            self._throw_away(producer)
+        if delivery.left or delivery.error:
+            streams = ", ".join(sorted({stream for stream, _ in records}))
+            raise self._why(delivery.error or KafkaError(KafkaError._MSG_TIMED_OUT), streams)
+        return [receipt for receipt in delivery.receipts if receipt is not None]
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Give the producer back; what another thread has under way gets `timeout` seconds."""
+        with self._lock:
+            producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.flush(timeout)
+            self._throw_away(producer)
+
+    def _running(self) -> Producer:
+        with self._lock:
+            if self._producer is None:
+                self._producer = self._clients.writer()
+            return self._producer
+
+    def _throw_away(self, producer: Producer) -> None:
+        """End the producer with all that it holds, so that nothing is appended later unseen."""
+        with self._lock:
+            if self._producer is producer:
+                self._producer = None
+        self._clients.forget(producer)
+        producer.purge()
+        producer.poll(0)
+
+    def _why(self, error: KafkaError, streams: str) -> ModelwireError:
+        found = self._clients.error(error, "appending to", streams)
+        if error.code() not in _UNKNOWN_OUTCOME:
+            return found
+        return Unavailable(
+            found.code,
+            f"{found.what}; whether it was appended is unknown",
+            todo="append it again with the same id once Kafka is back",
+        )
+
+
+class _Delivery:
+    """How the records of one call fare."""
+
+    def __init__(self, producer: Producer, count: int) -> None:
+        self._producer = producer
+        self.left = 0
+        self.error: KafkaError | None = None
+        self.receipts: list[Receipt | None] = [None] * count
+
+    @property
+    def fatal(self) -> bool:
+        """Tell whether the producer is of no use any more."""
+        return self.error is not None and self.error.fatal()
+
+    def post(self, index: int, stream: str, message: Message, deadline: float) -> bool:
+        """Hand a record to the producer; False if it does not take it."""
+        while True:
+            try:
+                self._producer.produce(
+                    stream,
+                    message.value,
+                    message.key,
+                    -1 if message.partition is None else message.partition,
+                    on_delivery=partial(self._report, index),
+                    timestamp=0 if message.timestamp is None else message.timestamp,
+                    headers=list(message.headers),
+                )
+            except BufferError:  # its queue is full
+                if time.monotonic() > deadline:
+                    self.error = KafkaError(KafkaError._QUEUE_FULL)
+                    return False
+                self._producer.poll(_SLICE_S)
+            except KafkaException as failure:
+                self.error = reason(failure)
+                return False
+            else:
+                self.left += 1
+                return True
+
+    def wait(self, deadline: float) -> None:
+        """Return when nothing is under way any more, something failed, or the time is over."""
+        while self.left and self.error is None and time.monotonic() < deadline:
+            self._producer.poll(_SLICE_S)
+
+    def _report(self, index: int, error: KafkaError | None, message: KafkaMessage) -> None:
+        self.left -= 1
+        if error is not None:
+            self.error = self.error or error
+            return
+        self.receipts[index] = Receipt(*where(message), message.timestamp()[1])
