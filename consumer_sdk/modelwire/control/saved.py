@@ -1,0 +1,198 @@
+"""The state as bytes and back: what the cache keeps for a start without the log, and its hash."""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+from modelwire.control.state import Accepted, Floor, Release, Request, RouteState, State
+from modelwire.loading.wire import pack, unpack
+from modelwire_schemas.codec import content_digest, decode, encode
+from modelwire_schemas.control import Body, Command, ControlRecord
+from modelwire_schemas.errors import Corrupt
+from modelwire_schemas.generations import Kind
+from modelwire_schemas.release import ReleasePublished
+from modelwire_schemas.routing import Change, RoutingChanged
+
+_NOBODY = Command(request_id="0", content="0" * 64, expires=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Release:
+    published: bytes
+    offset: int
+    appended: int
+    author: str
+    withdrawn: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    document: bytes
+    revision: int
+    visible: int
+    effective: int
+    accepted: int
+    offset: int
+    author: str
+    reason: str
+    cause: str
+    restores: int
+    undoes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    route: str
+    head: int
+    documents: tuple[_Accepted, ...]
+    timeline: tuple[int, ...]
+    recent: tuple[int, ...]
+    floor: Floor
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    offset: int
+    now: int
+    earliest: int
+    lead: int
+    releases: tuple[_Release, ...]
+    routes: tuple[_Route, ...]
+    requests: tuple[Request, ...]
+
+
+def dump(state: State) -> bytes:
+    """Return the state as bytes: equal states, equal bytes, on every machine."""
+    releases = [r for m in sorted(state.releases) for _, r in sorted(state.releases[m].items())]
+    return pack(
+        _State(
+            offset=state.offset,
+            now=state.now,
+            earliest=state.earliest,
+            lead=state.lead,
+            releases=tuple(_from_release(release) for release in releases),
+            routes=tuple(_from_route(state.routes[name]) for name in sorted(state.routes)),
+            requests=tuple(state.requests[i] for i in sorted(state.requests)),
+        )
+    )
+
+
+def load(content: bytes) -> State:
+    """Return the state that `dump` wrote; raises Corrupt `E_CORRUPT` when it is damaged."""
+    try:
+        saved = unpack(_State, content)
+    except ValueError as error:
+        raise Corrupt("E_CORRUPT", f"the saved state is damaged: {error}") from None
+    releases: dict[str, dict[str, Release]] = {}
+    for release in map(_to_release, saved.releases):
+        releases.setdefault(release.model, {})[release.version] = release
+    return State(
+        offset=saved.offset,
+        now=saved.now,
+        earliest=saved.earliest,
+        lead=saved.lead,
+        releases=releases,
+        routes={route.route: _to_route(route) for route in saved.routes},
+        requests={request.verdict.request_id: request for request in saved.requests},
+    )
+
+
+def state_hash(state: State) -> str:
+    """Return 32 hex digits that are equal where states are equal."""
+    return hashlib.sha256(dump(state)).hexdigest()[:32]
+
+
+def _from_release(release: Release) -> _Release:
+    body = ReleasePublished(
+        model=release.model,
+        version=release.version,
+        artifact=release.artifact,
+        contract=release.contract,
+        requirements=release.requirements,
+    )
+    return _Release(
+        _packed(body), release.offset, release.appended, release.author, release.withdrawn
+    )
+
+
+def _to_release(saved: _Release) -> Release:
+    body = _unpacked(Kind.RELEASE_PUBLISHED, saved.published)
+    assert isinstance(body, ReleasePublished)  # noqa: S101  decode checked the kind
+    return Release(
+        model=body.model,
+        version=body.version,
+        artifact=body.artifact,
+        contract=body.contract,
+        requirements=body.requirements,
+        offset=saved.offset,
+        appended=saved.appended,
+        author=saved.author,
+        withdrawn=saved.withdrawn,
+    )
+
+
+def _from_route(route: RouteState) -> _Route:
+    every = {a.revision: a for a in (route.head, *route.timeline, *route.recent)}
+    return _Route(
+        route=route.route,
+        head=route.head.revision,
+        documents=tuple(_from_accepted(every[revision]) for revision in sorted(every)),
+        timeline=tuple(a.revision for a in route.timeline),
+        recent=tuple(a.revision for a in route.recent),
+        floor=route.floor,
+    )
+
+
+def _to_route(saved: _Route) -> RouteState:
+    every = {document.revision: _to_accepted(document) for document in saved.documents}
+    return RouteState(
+        route=saved.route,
+        head=every[saved.head],
+        timeline=tuple(every[revision] for revision in saved.timeline),
+        recent=tuple(every[revision] for revision in saved.recent),
+        floor=saved.floor,
+    )
+
+
+def _from_accepted(a: Accepted) -> _Accepted:
+    return _Accepted(
+        document=_packed(RoutingChanged((Change(a.document, 0),))),
+        revision=a.revision,
+        visible=a.visible,
+        effective=a.effective,
+        accepted=a.accepted,
+        offset=a.offset,
+        author=a.author,
+        reason=a.reason,
+        cause=a.cause,
+        restores=a.restores,
+        undoes=a.undoes,
+    )
+
+
+def _to_accepted(saved: _Accepted) -> Accepted:
+    body = _unpacked(Kind.ROUTING_CHANGED, saved.document)
+    assert isinstance(body, RoutingChanged)  # noqa: S101  decode checked the kind
+    return Accepted(
+        revision=saved.revision,
+        document=body.changes[0].document,
+        visible=saved.visible,
+        effective=saved.effective,
+        accepted=saved.accepted,
+        offset=saved.offset,
+        author=saved.author,
+        reason=saved.reason,
+        cause=saved.cause,
+        restores=saved.restores,
+        undoes=saved.undoes,
+    )
+
+
+def _packed(body: Body) -> bytes:
+    command = replace(_NOBODY, content=content_digest(body))
+    return encode(ControlRecord(command, body))
+
+
+def _unpacked(kind: Kind, content: bytes) -> Body:
+    event = decode(kind, content)
+    assert isinstance(event, ControlRecord)  # noqa: S101  both kinds are control records
+    return event.body

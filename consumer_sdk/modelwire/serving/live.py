@@ -1,0 +1,32 @@
+"""Where the newest snapshot is: the event path reads it, others wait for it to move."""
+
+import threading
+from collections.abc import Callable
+
+from modelwire.control.state import State
+from modelwire.reporting.counters import Counter, Tally
+from modelwire.serving.snapshot import Snapshot
+
+
+class Live:
+    """The newest snapshot, and what is counted on the event path.
+
+    Reading `snapshot` takes no lock. `replace` is one assignment and wakes those who wait.
+    """
+
+    def __init__(self) -> None:
+        self.snapshot = Snapshot(State(), State().earliest, {}, {}, 0)
+        self.predictions = Counter()
+        self.tally = Tally()
+        self._moved = threading.Condition()
+
+    def replace(self, snapshot: Snapshot) -> None:
+        """Swap the snapshot."""
+        self.snapshot = snapshot
+        with self._moved:
+            self._moved.notify_all()
+
+    def wait_for(self, reached: Callable[[Snapshot], bool], timeout: float) -> bool:
+        """Wait until a snapshot fulfils `reached`; False after `timeout` seconds."""
+        with self._moved:
+            return self._moved.wait_for(lambda: reached(self.snapshot), timeout)

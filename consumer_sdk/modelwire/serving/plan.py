@@ -1,0 +1,210 @@
+"""How one route answers under one snapshot: which document, which version, which one is warm."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from modelwire.control.state import Accepted, RouteState
+from modelwire.control.timeline import BelowFloor, boundaries, in_force
+from modelwire.routing.assign import CompiledDocument
+from modelwire.routing.assignment import Assignment
+from modelwire.serving.answer import Provenance
+from modelwire.serving.servable import Servable
+from modelwire_schemas.contracts import differences
+from modelwire_schemas.errors import NotReady
+from modelwire_schemas.release import Contract
+from modelwire_schemas.routing import ModelVersion
+
+FOREVER = 2**62
+
+Coordinates = tuple[str, int, int]
+
+
+class Event(NamedTuple):
+    """What the rules may ask of an event: key, fields, headers, (stream, partition, offset)."""
+
+    key: str | bytes | int | None
+    fields: Mapping[str, object]
+    headers: Mapping[str, object]
+    source: Coordinates | None
+
+
+class Decision(NamedTuple):
+    """Who answers, what the answer says of itself, and the bucket that led there."""
+
+    servable: Servable
+    provenance: Provenance
+    bucket: int | None
+
+
+class Quick(NamedTuple):
+    """One version has every event with `begins <= ts < ends`, and is warm: nothing to ask."""
+
+    servable: Servable
+    provenance: Provenance
+    begins: int
+    ends: int
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What every answer of a snapshot says beside its version."""
+
+    offset: int
+    stale: bool
+
+
+class RoutePlan:
+    """A route's documents, compiled, over the versions that are warm. Made off the event path."""
+
+    def __init__(
+        self,
+        name: str,
+        route: RouteState | None,
+        warm: Mapping[ModelVersion, Servable],
+        contracts: Mapping[ModelVersion, Contract],
+        marks: Marks,
+        now: int,
+        before: "RoutePlan | None" = None,
+    ) -> None:
+        self.name = name
+        self.route = route
+        self.marks = marks
+        self._warm = warm
+        self._contracts = contracts
+        self._provenances: dict[tuple[object, ...], Provenance] = {}
+        known = before.compiled if before else {}
+        self.compiled = {a.revision: known.get(a.revision) or _compile(a) for a in _all(route)}
+        self.quick = self._quick(now)
+
+    def accepted(self, ts: int, bt: int) -> Accepted:
+        """Return the document in force; raises NotReady `E_NO_DOCUMENT`, or BelowFloor."""
+        found = in_force(self.route, ts, bt) if self.route else None
+        if found is None:
+            raise NotReady(
+                "E_NO_DOCUMENT",
+                "no routing document yet",
+                where=f"route {self.name}",
+                todo=f"modelwire flip {self.name} VERSION",
+            )
+        return found
+
+    def decide(self, accepted: Accepted, event: Event, *, settled: bool = True) -> Decision:
+        """Return who answers an event under a document: R16's ladder, first warm version.
+
+        Raises NotReady `E_NOT_WARM` when no version of the ladder is warm.
+        """
+        document = self.compile(accepted)
+        assigned = document.sole or document.assign(
+            event.key, event.fields, event.headers, event.source
+        )
+        servable = self._warm.get(ModelVersion(accepted.document.model, assigned.version))
+        if servable is None or servable.broken:
+            servable = self._substitute(accepted, assigned, event)
+        told = self.provenance(accepted, assigned, servable, settled=settled)
+        return Decision(servable, told, assigned.bucket)
+
+    def fallback(self, accepted: Accepted, failed: Servable) -> Servable | None:
+        """Return the version that answers when `failed` raised: the next warm fallback."""
+        for version in accepted.document.fallback:
+            servable = self._warm.get(ModelVersion(accepted.document.model, version))
+            if servable is not None and servable is not failed:
+                return servable
+        return None
+
+    def compile(self, accepted: Accepted) -> CompiledDocument:
+        """Return a document compiled; one that was read from the log is compiled here."""
+        found = self.compiled.get(accepted.revision)
+        if found is None:
+            found = self.compiled[accepted.revision] = _compile(accepted)
+        return found
+
+    def warm(self, model: str, version: str) -> Servable | None:
+        """Return a warm version that does not keep raising."""
+        servable = self._warm.get(ModelVersion(model, version))
+        return None if servable is None or servable.broken else servable
+
+    def provenance(
+        self,
+        accepted: Accepted,
+        assigned: Assignment,
+        servable: Servable,
+        *,
+        settled: bool = True,
+    ) -> Provenance:
+        """Return what an answer says of itself; one object for all answers that say the same."""
+        key = (accepted.revision, assigned.rule, assigned.variant, assigned.reason)
+        whole = (*key, assigned.version, servable.version, settled)
+        told = self._provenances.get(whole)
+        if told is None:
+            told = self._provenances[whole] = Provenance(
+                route=self.name,
+                model=servable.version.model,
+                version=servable.version.version,
+                digest=servable.digest,
+                variant=assigned.variant,
+                rule=assigned.rule,
+                revision=accepted.revision,
+                reason=str(assigned.reason),
+                offset=self.marks.offset,
+                stale=self.marks.stale,
+                routed_to=assigned.version,
+                served_by=servable.version.version,
+                unsettled=not settled,
+            )
+        return told
+
+    def _quick(self, now: int) -> Quick | None:
+        if self.route is None or self.marks.stale or self.route.time_field:
+            return None
+        times = boundaries(self.route)
+        begins = max([t for t in times if t <= now], default=self.route.floor.visible)
+        ends = min([t for t in times if t > now], default=FOREVER)
+        try:
+            accepted = self.accepted(max(begins, now), max(begins, now))
+        except (NotReady, BelowFloor):
+            return None
+        sole = self.compile(accepted).sole
+        servable = self.warm(accepted.document.model, sole.version) if sole else None
+        if sole is None or servable is None:
+            return None
+        return Quick(servable, self.provenance(accepted, sole, servable), begins, ends)
+
+    def _substitute(self, accepted: Accepted, assigned: Assignment, event: Event) -> Servable:
+        wanted = self._contracts.get(ModelVersion(accepted.document.model, assigned.version))
+        for version in self._ladder(accepted, event):
+            servable = self.warm(version.model, version.version)
+            if servable is not None and _fits(wanted, servable):
+                return servable
+        raise NotReady(
+            "E_NOT_WARM",
+            f"{accepted.document.model} {assigned.version} is not loaded here, "
+            "and neither is one that may stand in for it",
+            where=f"route {self.name}, revision {accepted.revision}",
+            todo="modelwire fleet shows how far it is",
+        )
+
+    def _ladder(self, accepted: Accepted, event: Event) -> Iterator[ModelVersion]:
+        model = accepted.document.model
+        yield from (ModelVersion(model, version) for version in accepted.document.fallback)
+        earlier = [a for a in _all(self.route) if a.revision < accepted.revision]
+        for other in sorted(earlier, key=lambda a: -a.revision):
+            compiled = self.compile(other)
+            then = compiled.sole or compiled.assign(
+                event.key, event.fields, event.headers, event.source
+            )
+            yield ModelVersion(other.document.model, then.version)
+
+
+def _compile(accepted: Accepted) -> CompiledDocument:
+    return CompiledDocument(accepted.document, accepted.revision)
+
+
+def _all(route: RouteState | None) -> tuple[Accepted, ...]:
+    if route is None:
+        return ()
+    return tuple({a.revision: a for a in (*route.recent, *route.timeline)}.values())
+
+
+def _fits(wanted: Contract | None, servable: Servable) -> bool:
+    return wanted is None or not differences(wanted, servable.contract)

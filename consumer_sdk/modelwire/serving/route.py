@@ -1,0 +1,208 @@
+"""What an application asks: one route, whose versions change under it by themselves."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Final, TypeAlias, TypeVar
+
+from modelwire.control.horizon import MAX_WAIT, Settlement, settlement
+from modelwire.serving.answer import Answer, Answers
+from modelwire.serving.batch import Batch, Rows, predict_rows
+from modelwire.serving.choosing import document_for, serve
+from modelwire.serving.live import Live
+from modelwire.serving.past import Past
+from modelwire.serving.plan import Coordinates, Event, RoutePlan
+from modelwire.serving.settling import event_time
+from modelwire.serving.snapshot import Snapshot
+from modelwire_schemas.errors import NotReady, Rejected
+
+Key: TypeAlias = str | bytes | int
+Time: TypeAlias = int | float | datetime
+T = TypeVar("T")
+
+
+class Raise:
+    """Says that `predict` raises when nothing is ready."""
+
+
+RAISE: Final = Raise()
+
+INLINE_NS = 1_000_000
+"""A model whose run takes longer is run in a thread by `apredict`, so that the loop goes on."""
+
+_NONE: Mapping[str, object] = {}
+
+
+class Route:
+    """Answers events by the version that the route's documents choose.
+
+    Made by `Models.route`. Thread-safe; takes no lock on the way of an event. `name` is the
+    route's.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        live: Live,
+        past: Past,
+        revive: Callable[[], None],
+        why_not: Callable[[str], str],
+    ) -> None:
+        self.name = name
+        self._live = live
+        self._past = past
+        self._revive = revive
+        self._why_not = why_not
+
+    def predict(
+        self,
+        event: object,
+        *,
+        key: Key | None = None,
+        at: Time | None = None,
+        headers: Mapping[str, object] | None = None,
+        source: Coordinates | None = None,
+        default: T | Raise = RAISE,
+    ) -> Answer | T:
+        """Return the answer for one event: a mapping of fields, or an array of one row.
+
+        `key` keeps an event on its side of a split. `at` is the event's time, ms since 1970 UTC
+        or an aware datetime, by default the present. `source` is (stream, partition, offset).
+        With nothing ready `default` is returned if given, else NotReady is raised and says why.
+        Raises Rejected with the field at fault when the event does not fit the contract, and
+        `E_MODEL` when the model raises and no fallback answers.
+        """
+        live = self._live
+        snapshot = live.snapshot
+        plan = snapshot.plans.get(self.name)
+        quick = plan.quick if plan is not None else None
+        if quick is not None:
+            ts = (time.monotonic_ns() + snapshot.skew_ns) // 1_000_000 if at is None else at
+            if ts.__class__ is int and quick.begins <= ts < quick.ends and ts < snapshot.horizon:
+                servable = quick.servable
+                feed = servable.features.feed(event)
+                try:
+                    outputs = servable.fast(feed)
+                except Exception as error:
+                    servable.failed(error)
+                else:
+                    servable.tick()
+                    return Answer(outputs, servable.names, 0, quick.provenance, None)
+        try:
+            return self._by_rules(Event(key, event, headers or _NONE, source), at)
+        except NotReady:
+            if isinstance(default, Raise):
+                raise
+            return default
+
+    async def apredict(
+        self,
+        event: object,
+        *,
+        key: Key | None = None,
+        at: Time | None = None,
+        headers: Mapping[str, object] | None = None,
+        source: Coordinates | None = None,
+        default: T | Raise = RAISE,
+    ) -> Answer | T:
+        """Return what `predict` returns, without blocking the event loop."""
+        plan = self._live.snapshot.plans.get(self.name)
+        quick = plan.quick if plan is not None else None
+
+        def run() -> Answer | T:
+            return self.predict(
+                event, key=key, at=at, headers=headers, source=source, default=default
+            )
+
+        if quick is not None and at is None and quick.servable.run_ns < INLINE_NS:
+            return run()
+        return await asyncio.to_thread(run)
+
+    def predict_batch(
+        self,
+        rows: Rows,
+        *,
+        keys: Sequence[Key | None] | None = None,
+        at: Sequence[Time] | Time | None = None,
+        headers: Sequence[Mapping[str, object]] | None = None,
+        sources: Sequence[Coordinates | None] | None = None,
+    ) -> Answers:
+        """Return the answers for n events under one snapshot: one vectorised run a version.
+
+        `rows` are mappings, or columns: a mapping of arrays, a pandas, polars or pyarrow table,
+        or a matrix. A faulty row is in `errors` and does not touch its neighbours. Raises
+        NotReady when nothing is ready, and Rejected `E_EMPTY_BATCH`, `E_SHAPE`.
+        """
+        batch = Batch(rows, keys, headers, sources)
+        snapshot = self._fresh()
+        present = self._present(snapshot)
+        times = _times(at, present, len(batch))
+        latest = max(times) if times else present
+        snapshot, settled = self._settled(snapshot, latest, present)
+        plan = self._plan(snapshot)
+        return predict_rows(plan, batch, times or present, self._past, settled=settled)
+
+    def wait_until_ready(self, timeout: float = 30.0) -> None:
+        """Wait until a version can answer; raises NotReady after `timeout` seconds and says why."""
+        self._revive()
+        if not self._live.wait_for(self._is_ready, timeout):
+            raise NotReady(
+                "E_NOT_READY",
+                f"route {self.name} was not ready within {timeout:g} s: {self._why_not(self.name)}",
+            )
+
+    @property
+    def ready(self) -> bool:
+        """Whether a version can answer now."""
+        return self._is_ready(self._live.snapshot)
+
+    def _is_ready(self, snapshot: Snapshot) -> bool:
+        plan = snapshot.plans.get(self.name)
+        return plan is not None and plan.ready(self._present(snapshot))
+
+    def _by_rules(self, event: Event, at: Time | None) -> Answer:
+        snapshot = self._fresh()
+        present = self._present(snapshot)
+        ts = event_time(at, present)
+        snapshot, settled = self._settled(snapshot, ts, present)
+        plan = self._plan(snapshot)
+        accepted = document_for(plan, ts, event.fields, self._past)
+        return serve(plan, accepted, event, settled=settled)
+
+    def _fresh(self) -> Snapshot:
+        """Return the snapshot; in the child of a fork, once it has one of its own."""
+        self._revive()
+        return self._live.snapshot
+
+    def _plan(self, snapshot: Snapshot) -> RoutePlan:
+        plan = snapshot.plans.get(self.name)
+        if plan is None:
+            raise NotReady("E_NOT_READY", f"route {self.name} was closed or has just been opened")
+        return plan
+
+    def _present(self, snapshot: Snapshot) -> int:
+        return (time.monotonic_ns() + snapshot.skew_ns) // 1_000_000
+
+    def _settled(self, snapshot: Snapshot, ts: int, present: int) -> tuple[Snapshot, bool]:
+        """Wait for the horizon to pass `ts` where that may help; say whether it has (R10)."""
+        verdict = settlement(ts, snapshot.horizon, present)
+        if verdict is Settlement.AHEAD:
+            self._live.tally.add("clock_ahead")
+        if verdict is Settlement.WAIT and not snapshot.stale_since:
+            self._live.wait_for(lambda s: ts < s.horizon or bool(s.stale_since), MAX_WAIT / 1000)
+        snapshot = self._live.snapshot
+        settled = ts < snapshot.horizon
+        if not settled:
+            self._live.tally.add("unsettled")
+        return snapshot, settled
+
+
+def _times(at: Sequence[Time] | Time | None, present: int, size: int) -> list[int] | None:
+    if at is None:
+        return None
+    if isinstance(at, int | float | datetime):
+        return [event_time(at, present)] * size
+    if len(at) != size:
+        raise Rejected("E_SHAPE", f"{len(at)} times for {size} rows", expected="one time a row")
+    return [event_time(one, present) for one in at]
