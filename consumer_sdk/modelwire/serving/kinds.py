@@ -1,0 +1,279 @@
+"""What a value of an event must be for each type of input: quick checks, and one exact one.
+
+The quick checks may turn a right value away, never let a wrong one through; what they turn away
+goes to `settle`, which has the last word and says what is wrong.
+"""
+
+import math
+import reprlib
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral, Real
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from modelwire.loading.tensors import DTYPES, Array
+from modelwire_schemas.errors import Rejected
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
+Shape: TypeAlias = tuple[int, ...]
+
+QUICK_ERRORS = (LookupError, TypeError, ValueError, ArithmeticError, struct.error)
+"""What a quick check may raise on its way to saying no."""
+
+_BOOLS: frozenset[type] = frozenset({bool, np.bool_})
+_INTEGERS: frozenset[type] = frozenset({int, *(np.dtype(c).type for c in "bhilqBHILQ")})
+_NUMBERS = _INTEGERS | {float, np.float16, np.float32, np.float64}
+_NULLS = frozenset({"NoneType", "NAType", "NaTType"})
+_MANY = (list, tuple, set, frozenset, dict)
+
+
+class Kind(Protocol):
+    """The checks of one type. `null` stands for null where a column is nullable, if anything can."""
+
+    dtype: np.dtype[Any]
+    null: object
+
+    def plain(self, values: Sequence[Any]) -> bool:
+        """Tell quickly whether all values of a row are right; False or an error means: look."""
+        ...
+
+    def maker(self, count: int, shape: Shape) -> Callable[[Sequence[Any]], Array]:
+        """Return what turns `count` right values into a new array."""
+        ...
+
+    def batch(self, flat: list[Any]) -> Array | None:
+        """Return the values of many rows as a new array; None or an error means: look."""
+        ...
+
+    def cast(self, array: Array) -> tuple[Array, Mask] | None:
+        """Return an array in this type and where it is right; None: look at every value.
+
+        The array may share the memory of the one given.
+        """
+        ...
+
+    def settle(self, field: str, value: object) -> object:
+        """Return the value that `maker` takes; raises Rejected, `E_FIELD_…` or `E_SHAPE`."""
+        ...
+
+
+def kind_of(dtype: str) -> Kind:
+    """Return the checks for a type; raises Rejected `E_CONTRACT` when events cannot feed it."""
+    if dtype == "string":
+        return Texts()
+    if dtype not in DTYPES:
+        raise Rejected(
+            "E_CONTRACT",
+            f"no event field can feed a {dtype}",
+            expected=", ".join(sorted(DTYPES)) + " or string",
+        )
+    makers = {"f": Floats, "i": Integers, "u": Integers, "b": Booleans}
+    return makers[np.dtype(dtype).kind](np.dtype(dtype))
+
+
+def is_null(value: object) -> bool:
+    """Tell whether a value says that there is none: None, a missing mark of pandas, or NaN."""
+    if isinstance(value, float | np.floating):
+        return bool(value != value)
+    return type(value).__name__ in _NULLS
+
+
+class _Packed:
+    """Numbers and bool, packed by `struct`, which is quicker than an array made from a list.
+
+    Numpy's letters for its types are those of `struct`.
+    """
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+
+    def maker(self, count: int, shape: Shape) -> Callable[[Sequence[Any]], Array]:
+        pack = struct.Struct(f"{count}{self.dtype.char}").pack
+        array, dtype = np.ndarray, self.dtype
+        return lambda values: array(shape, dtype, bytearray(pack(*values)))
+
+
+class Floats(_Packed):
+    """An int or a float, no bool and no text; finite, and of a size that the type can hold.
+
+    An integer has to fit into 64 bits, since nothing that carries events holds a larger one.
+    """
+
+    null = math.nan
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        super().__init__(dtype)
+        self._limit = min(2.0**62, float(np.finfo(dtype).max) / 2)
+
+    def plain(self, values: Sequence[Any]) -> bool:
+        # A norm below the limit proves that no value is NaN, infinite or too large.
+        return _NUMBERS.issuperset(map(type, values)) and math.hypot(*values) <= self._limit
+
+    def batch(self, flat: list[Any]) -> Array | None:
+        # Text, null, dates and decimals do not add up to a float of Python's own; bool does.
+        with np.errstate(all="ignore"):
+            added = type(sum(flat, 0.0)) is float
+        if not added and not _NUMBERS.issuperset(map(type, flat)):
+            return None
+        array = self.maker(len(flat), (len(flat),))(flat)
+        within = np.abs(array).max() <= self._limit
+        return array if within and not _bool_among(flat, array) else None
+
+    def cast(self, array: Array) -> tuple[Array, Mask] | None:
+        if array.dtype.kind not in "fiu":
+            return None
+        with np.errstate(over="ignore"):
+            # Through float64, as a number of Python goes.
+            wide = array if array.dtype.kind == "f" else array.astype(np.float64)
+            out = wide.astype(self.dtype, copy=False)
+        right = np.isfinite(out)
+        if array.dtype == np.uint64:
+            right &= array < np.uint64(2**63)
+        return out, right
+
+    def settle(self, field: str, value: object) -> object:
+        _refuse_nothing(field, value, "a number")
+        if not isinstance(value, Real) or isinstance(value, bool | np.timedelta64):
+            raise _mistyped(field, value, "a number")
+        if isinstance(value, Integral) and not -(2**63) <= value < 2**63:
+            raise _out_of_range(field, value, "an integer of at most 64 bits")
+        if isinstance(value, float | np.floating) and math.isinf(value):
+            raise Rejected("E_FIELD_INFINITE", f"field {field!r} is {value}", expected="a finite number")
+        try:
+            self.maker(1, (1,))((value,))
+        except (OverflowError, struct.error):
+            raise _out_of_range(field, value, f"a number that {self.dtype} can hold") from None
+        return value
+
+
+class Integers(_Packed):
+    """An int that fits the type: no bool, no text, and no float, not even 1.0."""
+
+    null = None
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        super().__init__(dtype)
+        self._low, self._high = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+
+    def plain(self, values: Sequence[Any]) -> bool:
+        if not _INTEGERS.issuperset(map(type, values)):
+            return False
+        return bool(self._low <= min(values) and max(values) <= self._high)
+
+    def batch(self, flat: list[Any]) -> Array | None:
+        array = self.maker(len(flat), (len(flat),))(flat)
+        return None if _bool_among(flat, array) else array
+
+    def cast(self, array: Array) -> tuple[Array, Mask] | None:
+        if array.dtype.kind not in "iu":
+            return None
+        out = array.astype(self.dtype, copy=False)
+        return out, (out.astype(array.dtype) == array) & ((out < 0) == (array < 0))
+
+    def settle(self, field: str, value: object) -> object:
+        _refuse_nothing(field, value, "an integer")
+        if not isinstance(value, Integral) or isinstance(value, bool | np.timedelta64):
+            raise _mistyped(field, value, "an integer")
+        if not self._low <= value <= self._high:
+            raise _out_of_range(field, value, f"an integer that {self.dtype} can hold")
+        return value
+
+
+class Booleans(_Packed):
+    """A bool, and nothing that only could be taken for one."""
+
+    null = None
+
+    def plain(self, values: Sequence[Any]) -> bool:
+        return _BOOLS.issuperset(map(type, values))
+
+    def batch(self, flat: list[Any]) -> Array | None:
+        return self.maker(len(flat), (len(flat),))(flat) if self.plain(flat) else None
+
+    def cast(self, array: Array) -> tuple[Array, Mask] | None:
+        return (array, np.ones(array.shape, np.bool_)) if array.dtype.kind == "b" else None
+
+    def settle(self, field: str, value: object) -> object:
+        _refuse_nothing(field, value, "true or false")
+        if not isinstance(value, bool | np.bool_):
+            raise _mistyped(field, value, "true or false")
+        return value
+
+
+class Texts:
+    """A str that UTF-8 can carry."""
+
+    dtype: np.dtype[Any] = np.dtype(object)
+    null = ""
+
+    def plain(self, values: Sequence[Any]) -> bool:
+        joined = "".join(values)
+        return joined.isascii() or bool(joined.encode())
+
+    def maker(self, count: int, shape: Shape) -> Callable[[Sequence[Any]], Array]:
+        def make(values: Sequence[Any]) -> Array:
+            array = np.empty(count, object)
+            array[:] = values
+            return array.reshape(shape)
+
+        return make
+
+    def batch(self, flat: list[Any]) -> Array | None:
+        return self.maker(len(flat), (len(flat),))(flat) if self.plain(flat) else None
+
+    def cast(self, array: Array) -> tuple[Array, Mask] | None:  # noqa: ARG002
+        return None
+
+    def settle(self, field: str, value: object) -> object:
+        _refuse_nothing(field, value, "text")
+        if not isinstance(value, str):
+            raise _mistyped(field, value, "text")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise Rejected(
+                "E_FIELD_TYPE",
+                f"field {field!r} holds half a character (a lone surrogate)",
+                expected="text that UTF-8 can carry",
+            ) from None
+        return str.__str__(value)
+
+
+def _bool_among(flat: Sequence[Any], array: Array) -> bool:
+    # A bool can only stand where a 0 or a 1 came out, so mostly few types have to be looked at.
+    suspects = np.flatnonzero((array == 0) | (array == 1))
+    few = len(suspects) * 4 < len(flat)
+    looked: Iterable[Any] = map(flat.__getitem__, suspects.tolist()) if few else flat
+    return not _BOOLS.isdisjoint(map(type, looked))
+
+
+def _refuse_nothing(field: str, value: object, expected: str) -> None:
+    if is_null(value):
+        number = isinstance(value, float | np.floating)
+        raise Rejected(
+            "E_FIELD_NAN" if number else "E_FIELD_NULL",
+            f"field {field!r} is {'NaN' if number else 'null'}",
+            expected=expected,
+            todo="send it, or make it nullable in the contract",
+        )
+
+
+def _mistyped(field: str, value: object, expected: str) -> Rejected:
+    if isinstance(value, _MANY) or (isinstance(value, np.ndarray) and value.ndim):
+        what = f"field {field!r} holds {len(value)} values in a {type(value).__name__}"
+        return Rejected("E_SHAPE", what, expected="one value")
+    return Rejected("E_FIELD_TYPE", f"field {field!r} is {_shown(value)}", expected=expected)
+
+
+def _out_of_range(field: str, value: object, expected: str) -> Rejected:
+    return Rejected("E_FIELD_RANGE", f"field {field!r} is {_shown(value)}", expected=expected)
+
+
+def _shown(value: object) -> str:
+    # A hostile integer has more digits than Python is willing to print.
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"an int of {value.bit_length()} bits"
+    return f"{reprlib.repr(value)}, a {type(value).__name__}"
