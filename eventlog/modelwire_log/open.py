@@ -1,0 +1,67 @@
+"""The keeper of a log by its URL; each is imported when it is asked for."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from modelwire_log.contract import Log
+from modelwire_log.memory import MemoryLog
+from modelwire_schemas.errors import Rejected
+
+FORMS = "memory: or sqlite:///path or kafka://host:port[,host:port]"
+
+_shared: dict[str, MemoryLog] = {}
+
+
+def open_log(url: str, *, kafka: Mapping[str, str] | None = None) -> Log:
+    """Return the log at `url`; it need not be there yet.
+
+    `memory:NAME` is one log for all who ask for it in this process, `memory:` a new one;
+    `sqlite:///path` is relative to the working directory, `sqlite:////path` absolute. `kafka` are
+    settings of librdkafka, secrets among them. Raises Rejected `E_LOG_URL`.
+    """
+    kind, colon, rest = url.partition(":")
+    match kind if colon else "":
+        case "memory":
+            return _shared.setdefault(rest, MemoryLog(rest)) if rest else MemoryLog()
+        case "sqlite":
+            return _sqlite(url)
+        case "kafka":
+            return _kafka(url, kafka or {})
+        case _:
+            raise _no_url(_without_secrets(url), "is no log URL")
+
+
+def _sqlite(url: str) -> Log:
+    from modelwire_log.sqlite import SqliteLog
+
+    path = unquote(url.removeprefix("sqlite:///"))
+    if not url.startswith("sqlite:///") or path in {"", "/"} or "\0" in path:
+        raise _no_url(url, "names no file")
+    return SqliteLog(Path(path))
+
+
+def _kafka(url: str, settings: Mapping[str, str]) -> Log:
+    if "@" in url:
+        raise Rejected(
+            "E_LOG_URL",
+            f"{_without_secrets(url)} has a user in it",
+            expected="no secrets in a URL",
+            todo="give sasl.username and sasl.password by kafka={…} or MODELWIRE_KAFKA_<SETTING>",
+        )
+    parts = urlsplit(url)
+    if not parts.netloc or parts.path.strip("/") or parts.query or parts.fragment:
+        raise _no_url(url, "names no brokers")
+    from modelwire_log.kafka import KafkaLog
+
+    return KafkaLog(url, settings)
+
+
+def _without_secrets(url: str) -> str:
+    """Leave out what stands before the last @."""
+    before, at, behind = url.rpartition("@")
+    return f"{before.partition('://')[0]}://…@{behind}" if at else url
+
+
+def _no_url(url: str, what: str) -> Rejected:
+    return Rejected("E_LOG_URL", f"{url!r} {what}", expected=FORMS)

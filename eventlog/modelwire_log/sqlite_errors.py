@@ -1,0 +1,67 @@
+"""What SQLite says, in the words of modelwire's errors."""
+
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from modelwire_schemas.errors import Corrupt, ModelwireError, Rejected, Unavailable
+
+
+def unavailable(path: Path, why: str, todo: str) -> Unavailable:
+    """Return the error of a log that is out of reach."""
+    return Unavailable("E_LOG_UNAVAILABLE", f"the log {path} is out of reach: {why}", todo=todo)
+
+
+def gone(path: Path) -> Unavailable:
+    """Return the error of a log that was open and whose file is no longer there."""
+    return unavailable(path, "the file is gone", "put it back; nothing else is needed")
+
+
+def not_a_log(path: Path, why: str) -> Rejected:
+    """Return the error of a file that is something else."""
+    return Rejected(
+        "E_LOG_FORMAT",
+        f"{path} is no log: {why}",
+        expected="a SQLite file that modelwire made, or none yet",
+        todo="name another file in sqlite:///path",
+    )
+
+
+def told(error: sqlite3.Error, path: Path) -> ModelwireError:
+    """Return modelwire's error for one of SQLite's."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    if code == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE:
+        return Unavailable(
+            "E_NO_SPACE",
+            f"no space left for the log {path}; nothing was written",
+            todo="free some space; nothing needs a restart",
+        )
+    match code & 0xFF:
+        case sqlite3.SQLITE_NOTADB:
+            return not_a_log(path, "it is no database")
+        case sqlite3.SQLITE_CORRUPT:
+            return Corrupt(
+                "E_CORRUPT",
+                f"the log {path} is damaged ({error})",
+                todo="restore it from a backup, or salvage it with `sqlite3 … .recover`",
+            )
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return unavailable(path, "another process holds it locked", "find who, with `lsof`")
+        case sqlite3.SQLITE_TOOBIG:
+            return Rejected(
+                "E_TOO_LARGE", "a record is too large", expected="at most 1 GB", todo="split it"
+            )
+        case _:
+            return unavailable(
+                path, str(error), "the file and its folder must exist and be writable"
+            )
+
+
+@contextmanager
+def in_our_words(path: Path) -> Generator[None]:
+    """Raise SQLite's errors as modelwire's."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise told(error, path) from None

@@ -1,0 +1,119 @@
+"""The tables of a log file, and how one is made.
+
+A record's `id` is its place (22 bits) and its offset (40 bits), so a place is one stretch of the
+table, in the order of its offsets, and needs no index. `high` is the highest `timestamp` up to
+the record: it never falls within a place, so a time is found by bisection.
+"""
+
+import sqlite3
+import uuid
+from pathlib import Path
+
+from modelwire_log.sqlite_errors import not_a_log, unavailable
+from modelwire_schemas.errors import TooNew
+
+APPLICATION = 0x6D776C67
+"""`mwlg` in the header of the file says that it is ours."""
+FORMAT = 1
+OFFSET_BITS = 40
+
+RECORDS = """
+CREATE TABLE records (
+  id INTEGER PRIMARY KEY,
+  timestamp INTEGER NOT NULL,
+  appended INTEGER NOT NULL,
+  high INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  key BLOB,
+  ce_id TEXT, ce_source TEXT, ce_specversion TEXT, ce_type TEXT, ce_subject TEXT, ce_time TEXT,
+  headers BLOB,
+  value BLOB
+)
+"""
+TABLES = (
+    "CREATE TABLE log (id TEXT NOT NULL, appended INTEGER NOT NULL)",
+    """
+    CREATE TABLE places (
+      place INTEGER PRIMARY KEY,
+      stream TEXT NOT NULL,
+      partition INTEGER NOT NULL,
+      next INTEGER NOT NULL DEFAULT 0,
+      high INTEGER NOT NULL DEFAULT 0,
+      UNIQUE (stream, partition)
+    )
+    """,
+    RECORDS,
+    """
+    CREATE TABLE groups (name TEXT PRIMARY KEY, generation INTEGER NOT NULL)
+    """,
+    """
+    CREATE TABLE members (
+      id TEXT PRIMARY KEY,
+      grp TEXT NOT NULL,
+      streams TEXT NOT NULL,
+      space TEXT NOT NULL,
+      pid INTEGER NOT NULL,
+      started INTEGER NOT NULL,
+      session INTEGER NOT NULL,
+      beat INTEGER NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE shares (
+      grp TEXT NOT NULL,
+      stream TEXT NOT NULL,
+      partition INTEGER NOT NULL,
+      holder TEXT NOT NULL,
+      heir TEXT NOT NULL,
+      PRIMARY KEY (grp, stream, partition)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE positions (
+      grp TEXT NOT NULL,
+      stream TEXT NOT NULL,
+      partition INTEGER NOT NULL,
+      after INTEGER NOT NULL,
+      control INTEGER NOT NULL,
+      settled INTEGER NOT NULL,
+      PRIMARY KEY (grp, stream, partition)
+    ) WITHOUT ROWID
+    """,
+)
+
+
+def is_made(connection: sqlite3.Connection, path: Path) -> bool:
+    """Return whether the tables are there, False for an empty file.
+
+    Raises Rejected `E_LOG_FORMAT` for somebody else's database, TooNew `E_LOG_FORMAT` for a log
+    of a later modelwire.
+    """
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    if application == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        return False
+    if application != APPLICATION:
+        raise not_a_log(path, "it is a database of something else")
+    number = connection.execute("PRAGMA user_version").fetchone()[0]
+    if number != FORMAT:
+        raise TooNew(
+            "E_LOG_FORMAT",
+            f"the log {path} has format {number}",
+            expected=f"format {FORMAT}",
+            todo="upgrade modelwire",
+        )
+    return True
+
+
+def make(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables, or find that another process was quicker."""
+    mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    if mode != "wal":
+        raise unavailable(path, "its file system cannot share memory", "choose a local disk")
+    connection.execute("BEGIN IMMEDIATE")
+    if not is_made(connection, path):
+        for table in TABLES:
+            connection.execute(table)
+        connection.execute("INSERT INTO log VALUES (?, 0)", (uuid.uuid4().hex,))
+        connection.execute(f"PRAGMA application_id={APPLICATION}")
+        connection.execute(f"PRAGMA user_version={FORMAT}")
+    connection.execute("COMMIT")
