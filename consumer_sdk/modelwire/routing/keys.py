@@ -18,11 +18,11 @@ def key_bytes(key: object) -> bytes:
     So `"7"`, `b"7"` and `7` are one key. Raises Rejected `E_KEY` for anything else: a bool or a
     float has no spelling that every language shares, and a lone surrogate has no UTF-8.
     """
-    if isinstance(key, bytes):
-        return key
     try:
         if isinstance(key, str):
             return key.encode()
+        if isinstance(key, bytes):
+            return key
         if not isinstance(key, bool):
             return str(operator.index(key)).encode()  # type: ignore[arg-type]
     except (TypeError, ValueError):
