@@ -9,6 +9,9 @@ THREADS = {"asyncio", "concurrent.futures", "multiprocessing", "threading"}
 # Who may import one of these, and what for.
 HOMES: dict[str, str] = {
     "consumer_sdk/modelwire/control/follower.py": "follows the control log",
+    "consumer_sdk/modelwire/loading/fetch_https.py": "cuts a connection when its time is over",
+    "consumer_sdk/modelwire/loading/probe.py": "has one probe done at a time",
+    "consumer_sdk/modelwire/loading/sink.py": "hashes a file behind its writer",
     "consumer_sdk/modelwire/reporting/reporter.py": "reports to the fleet",
     "consumer_sdk/modelwire/serving/shelf.py": "swaps the snapshot, retires what nobody borrows",
     "eventlog/modelwire_log/memory_store.py": "is a log that many threads share",

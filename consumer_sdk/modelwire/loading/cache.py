@@ -9,7 +9,7 @@ import tempfile
 import time
 import uuid
 import weakref
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -79,7 +79,7 @@ class Cache:
         return None
 
     @contextlib.contextmanager
-    def reserve(self, artifact: Artifact) -> Iterator[Path]:
+    def reserve(self, artifact: Artifact) -> Generator[Path]:
         """Give an empty folder for verified files; they appear under their digest at the end.
 
         Raises Unavailable `E_NO_SPACE` before anything is written when they cannot fit. An error
@@ -102,7 +102,7 @@ class Cache:
             shutil.rmtree(draft, ignore_errors=True)
 
     @contextlib.contextmanager
-    def lock(self, digest: str, timeout: float = WAIT) -> Iterator[None]:
+    def lock(self, digest: str, timeout: float = WAIT) -> Generator[None]:
         """Hold `digest` against other threads and processes of the host, for at most `timeout` s.
 
         Who comes second looks again at what the first one left before doing it anew.

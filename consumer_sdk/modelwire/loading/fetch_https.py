@@ -5,7 +5,7 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from urllib.parse import quote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -67,7 +67,7 @@ def _read_once(
 
 
 @contextlib.contextmanager
-def _connection(address: Address, pace: Pace) -> Iterator[http.client.HTTPSConnection]:
+def _connection(address: Address, pace: Pace) -> Generator[http.client.HTTPSConnection]:
     """Connect, through the proxy that the environment names, and cut the line at the end of time.
 
     A server that sends a byte now and then never runs into a socket's timeout.
@@ -93,7 +93,7 @@ def _connection(address: Address, pace: Pace) -> Iterator[http.client.HTTPSConne
 
 
 @contextlib.contextmanager
-def _told(address: Address, pace: Pace) -> Iterator[None]:
+def _told(address: Address, pace: Pace) -> Generator[None]:
     """Turn what the network raises into errors of ours."""
     try:
         yield

@@ -20,10 +20,10 @@ def read(address: Address, sink: Sink, pace: Pace) -> None:
     Raises NotFound `E_NOT_FOUND`, Rejected `E_DENIED`, `E_REQUIREMENT`, TimedOut `E_SLOW`,
     Unavailable `E_UNAVAILABLE`.
     """
-    obstore, exceptions = _obstore()
+    store_of, exceptions = _obstore()
     folder, _, name = address.uri.rpartition("/")
     try:
-        store = obstore.store.from_url(
+        store = store_of(
             folder,
             client_options={
                 "timeout": timedelta(seconds=pace.left_in_all()),
@@ -53,13 +53,12 @@ def _meaning(error: Exception, exceptions: Any, address: Address, pace: Pace) ->
 
 def _obstore() -> tuple[Any, Any]:
     try:
-        import obstore
-        import obstore.exceptions
-        import obstore.store
+        from obstore import exceptions
+        from obstore.store import from_url
     except ImportError:
         raise Rejected(
             "E_REQUIREMENT",
             "object stores need the package obstore",
             todo="pip install 'modelwire[store]'",
         ) from None
-    return obstore, obstore.exceptions
+    return from_url, exceptions

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from modelwire_schemas.errors import Unavailable
@@ -55,7 +55,7 @@ def no_space(folder: Path, what: str) -> Unavailable:
 
 
 @contextlib.contextmanager
-def full_disk_told(folder: Path) -> Iterator[None]:
+def full_disk_told(folder: Path) -> Generator[None]:
     """Turn the system's errors for a full disk into Unavailable `E_NO_SPACE`."""
     try:
         yield
@@ -66,7 +66,7 @@ def full_disk_told(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def locked(path: Path, timeout: float) -> Iterator[bool]:
+def locked(path: Path, timeout: float) -> Generator[bool]:
     """Hold the lock file `path` against other threads and processes; True when it was got.
 
     After `timeout` seconds go on without it: the holder may be stopped for ever, and what the

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from modelwire.loading import files
@@ -23,7 +23,7 @@ class Journal:
         self._folder = folder
 
     @contextlib.contextmanager
-    def loading(self, digest: str) -> Iterator[None]:
+    def loading(self, digest: str) -> Generator[None]:
         """Write down that `digest` is about to be loaded; strike it out when that ends, any way.
 
         Raises Rejected `E_QUARANTINED` when the process ended twice in a row while loading it.

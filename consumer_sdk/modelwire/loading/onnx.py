@@ -85,7 +85,7 @@ class OnnxModel:
         )
         self.resident = artifact.size
         self._names = [tensor.name for tensor in self.outputs]
-        self._session = session
+        self._session: Any = session
         self._mapped = [folder / file.name for file in artifact.files]
         self.fast: Run = self._quickest()
 

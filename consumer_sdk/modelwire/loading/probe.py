@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
 from modelwire.loading import formats, wire
 from modelwire.loading.cache import Cache
-from modelwire.loading.probe_helper import MESSAGE, Ending, Order
+from modelwire.loading.probe_child import MESSAGE, Order
+from modelwire.loading.probe_helper import Ending
 from modelwire.loading.verdicts import ProbeRequest, ProbeResult, check_of
 from modelwire_schemas.errors import ModelwireError, Unavailable, one_line
 
@@ -177,7 +178,7 @@ def probe_once(cache: Cache, prober: Prober, request: ProbeRequest) -> ProbeResu
 def _result(request: ProbeRequest, order: Order, ending: Ending, answer: bytes) -> ProbeResult:
     if ending.status == 0 and not ending.timed_out:
         with contextlib.suppress(ValueError):
-            return replace(wire.unpack(ProbeResult, answer), peak=ending.peak)
+            return wire.unpack(ProbeResult, answer)
     code, detail = _why(ending, order)
     return ProbeResult(
         ok=False, code=code, detail=one_line(detail), runtime=_runtime(request), peak=ending.peak
@@ -205,7 +206,7 @@ def _runtime(request: ProbeRequest) -> str:
 
 
 @contextlib.contextmanager
-def _file(name: str, content: bytes = b"") -> Iterator[int]:
+def _file(name: str, content: bytes = b"") -> Generator[int]:
     handle = os.memfd_create(name)
     try:
         view = memoryview(content)

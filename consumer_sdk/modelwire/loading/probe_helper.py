@@ -1,7 +1,7 @@
-"""The warm process that forks a child for each probe, bounds it, and tells how it ended.
+"""The warm process that keeps a child ready for the next probe, and tells how each one ended.
 
-It knows nothing of what is asked: the child reads that from a file that came with the message.
-It ends when the application that started it ends.
+It knows nothing of what is asked: the child reads that from a file that comes with the order. It
+ends when the application that started it ends.
 """
 
 import contextlib
@@ -11,46 +11,25 @@ import resource
 import select
 import signal
 import socket
-import sys
 import tempfile
-import traceback
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
-from modelwire.loading import limits, memory, onnx, wire
+from modelwire.loading import onnx, wire
 from modelwire.loading.examine import examine
+from modelwire.loading.probe_child import DONE, MESSAGE, Order, be_the_child
 from modelwire.loading.verdicts import ProbeRequest
-
-MESSAGE = 64 * 1024
-"""Bytes of a message in either direction, at most."""
-
-SPARE = 512 * 1024 * 1024
-"""Bytes that a probe may take beside three times its artifact."""
-
-SMALL = 64 * 1024 * 1024
-"""Bytes that it may take beside twice its artifact however little memory is free."""
-
-ANSWER = 256 * 1024 * 1024
-"""Bytes that a probe may write, at most."""
+from modelwire_schemas.release import Artifact
 
 NOISE = 2000
 """Bytes from the end of what a probe printed that are told."""
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """A probe's bounds: seconds on the clock, threads, and the bytes of its artifact."""
-
-    seconds: float
-    threads: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
 class Ending:
-    """How a probe's process ended: its exit code, or the signal's number below 0.
+    """How a probe's process ended: 0 when its result is there, else exit code or minus signal.
 
     `peak` is its largest resident size in bytes; `noise` the end of what it printed.
     """
@@ -61,117 +40,97 @@ class Ending:
     noise: str
 
 
+class Child:
+    """A child that waits for its order: forked ahead, since a fork takes as long as a probe."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._noise = os.memfd_create("noise")
+        self._reaped = False
+        self._pid = os.fork()
+        if self._pid == 0:
+            be_the_child(theirs, self._noise)
+        theirs.close()
+        self._pidfd = os.pidfd_open(self._pid)
+
+    def gone(self) -> bool:
+        """Tell whether it ended while it waited."""
+        return bool(select.select([self._pidfd], [], [], 0)[0])
+
+    def probe(self, order: bytes, files: Sequence[int], application: int) -> Ending | None:
+        """Have the probe done; None when the application went away meanwhile."""
+        with contextlib.suppress(OSError):
+            socket.send_fds(self._socket, [order], list(files))
+        end = time.monotonic() + wire.unpack(Order, order).seconds
+        watched = [self._socket.fileno(), self._pidfd, application]
+        while ready := select.select(watched, [], [], max(0.0, end - time.monotonic()))[0]:
+            if application in ready:
+                return None
+            if self._socket.fileno() not in ready:
+                break
+            if self._socket.recv(len(DONE)) == DONE:
+                return Ending(0, timed_out=False, peak=0, noise=self._said())
+            watched.remove(self._socket.fileno())
+        return self._how_it_ended(timed_out=not ready)
+
+    def close(self) -> None:
+        """End it and all that it started, and give everything back."""
+        if not self._reaped:
+            self._reap()
+        self._socket.close()
+        os.close(self._pidfd)
+        os.close(self._noise)
+
+    def _how_it_ended(self, *, timed_out: bool) -> Ending:
+        status, usage = self._reap()
+        code = os.waitstatus_to_exitcode(status)
+        return Ending(code or 1, timed_out, usage.ru_maxrss * 1024, self._said())
+
+    def _reap(self) -> tuple[int, resource.struct_rusage]:
+        # Until it is waited for, its number is its own. Before it has its session it is alone,
+        # afterwards others may be with it. Who ended already is not changed by a signal.
+        for kill in (os.killpg, os.kill):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                kill(self._pid, signal.SIGKILL)
+        _, status, usage = os.wait4(self._pid, 0)
+        self._reaped = True
+        return status, usage
+
+    def _said(self) -> str:
+        size = os.fstat(self._noise).st_size
+        return os.pread(self._noise, NOISE, max(0, size - NOISE)).decode("utf-8", "replace")
+
+
 def main(handle: int, scratch: str) -> None:
     """Serve probes on the socket `handle` until the application is gone."""
     _enter_nowhere(scratch)
-    with contextlib.suppress(ImportError):
-        onnx.tiny_session()
+    _rehearse()
     gc.freeze()
     with socket.socket(fileno=handle) as application:
         while True:
-            message, descriptors, _, _ = socket.recv_fds(application, MESSAGE, 2)
-            if not message:
-                return
-            ending = _serve(application, wire.unpack(Order, message), descriptors)
-            if ending is None:
-                return
-            application.send(wire.pack(ending))
+            child = Child()
+            try:
+                message, files, _, _ = socket.recv_fds(application, MESSAGE, 2)
+                if not message:
+                    return
+                if child.gone():
+                    child.close()
+                    child = Child()
+                ending = child.probe(message, files, application.fileno())
+                if ending is None:
+                    return
+                application.send(wire.pack(ending))
+                for descriptor in files:
+                    os.close(descriptor)
+            finally:
+                child.close()
 
 
-def _serve(application: socket.socket, order: Order, descriptors: Sequence[int]) -> Ending | None:
-    """Run one probe; None when the application went away meanwhile."""
-    noise = os.memfd_create("noise")
-    try:
-        child = os.fork()
-        if child == 0:
-            _be_the_child(order, descriptors, noise)
-        return _watch(application, child, order.seconds, noise)
-    finally:
-        for descriptor in (*descriptors, noise):
-            os.close(descriptor)
-
-
-def _watch(application: socket.socket, child: int, seconds: float, noise: int) -> Ending | None:
-    pidfd = os.pidfd_open(child)
-    try:
-        ready, _, _ = select.select([pidfd, application.fileno()], [], [], seconds)
-    finally:
-        os.close(pidfd)
-        _kill(child)
-    _, status, usage = os.wait4(child, 0)
-    if application.fileno() in ready:
-        return None
-    return Ending(
-        status=os.waitstatus_to_exitcode(status),
-        timed_out=not ready,
-        peak=usage.ru_maxrss * 1024,
-        noise=_tail(noise),
-    )
-
-
-def _kill(child: int) -> None:
-    """End the child and all that it started; before it has its own session it is alone."""
-    for kill in (os.killpg, os.kill):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            kill(child, signal.SIGKILL)
-
-
-def _be_the_child(order: Order, descriptors: Sequence[int], noise: int) -> NoReturn:
-    """Do the probe, write its result, and end."""
-    status = 1
-    try:
-        os.setsid()
-        request, answer = descriptors
-        _keep_open(request, answer, noise)
-        _bound(order)
-        content = os.pread(request, os.fstat(request).st_size, 0)
-        result = wire.pack(examine(wire.unpack(ProbeRequest, content)))
-        with open(answer, "wb", closefd=False) as file:
-            file.write(result)
-        status = 0
-    except BaseException:  # nobody is above us to take it
-        traceback.print_exc()
-        sys.stderr.flush()
-    finally:
-        os._exit(status)
-
-
-def _keep_open(request: int, answer: int, noise: int) -> None:
-    """Print into `noise`, read nothing, and let go of everything else, the socket first of all."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.dup2(noise, 1)
-    os.dup2(noise, 2)
-    for path in list(Path("/proc/self/fd").iterdir()):
-        if int(path.name) not in (0, 1, 2, request, answer):
-            with contextlib.suppress(OSError):
-                os.close(int(path.name))
-
-
-def _bound(order: Order) -> None:
-    room = min(3 * order.size + SPARE, max(limits.memory_free() * 4 // 5, 2 * order.size + SMALL))
-    processor = int(order.seconds * order.threads) + 2
-    _limit(resource.RLIMIT_AS, memory.virtual_bytes() + room)
-    _limit(resource.RLIMIT_CPU, processor, processor + 5)
-    _limit(resource.RLIMIT_FSIZE, ANSWER)
-    _limit(resource.RLIMIT_NOFILE, 64)
-    _limit(resource.RLIMIT_CORE, 0)
-    with contextlib.suppress(OSError):
-        # When memory runs out it is the probe that has to go, not the application.
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
-
-
-def _limit(kind: int, soft: int, hard: int | None = None) -> None:
-    most = resource.getrlimit(kind)[1]
-    wanted = (soft, soft if hard is None else hard)
-    if most != resource.RLIM_INFINITY:
-        wanted = (min(wanted[0], most), min(wanted[1], most))
-    resource.setrlimit(kind, wanted)
-
-
-def _tail(noise: int) -> str:
-    size = os.fstat(noise).st_size
-    return os.pread(noise, NOISE, max(0, size - NOISE)).decode("utf-8", "replace")
+def _rehearse() -> None:
+    """Import and warm up what every probe needs, so that the children need not."""
+    onnx.inner_run_works()
+    nothing = ProbeRequest(Path("/nowhere"), Artifact("onnx", "packed", "", ()))
+    examine(wire.unpack(ProbeRequest, wire.pack(nothing)))
 
 
 def _enter_nowhere(scratch: str) -> None:

@@ -61,7 +61,7 @@ def _typed(kind: Any, plain: Any) -> Any:  # noqa: ANN401 - it walks types at ru
 def _tuple(inside: Sequence[Any], plain: Any) -> tuple[Any, ...]:  # noqa: ANN401
     if not isinstance(plain, list):
         raise TypeError(f"{plain!r} is no list")
-    items: list[Any] = plain
+    items = cast("list[object]", plain)
     if len(inside) == 2 and inside[1] is Ellipsis:
         return tuple(_typed(inside[0], item) for item in items)
     return tuple(_typed(kind, item) for kind, item in zip(inside, items, strict=True))
