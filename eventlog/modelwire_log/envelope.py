@@ -4,6 +4,7 @@ A CRC32C over the value and the attributes that carry meaning finds damage that 
 is judged before anything else, then the fold's version (R25), and only then are bytes decoded.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import cast
@@ -49,7 +50,7 @@ def seal(event: Event, *, source: str, time: int | None = None) -> Message:
     headers = {
         "content-type": CONTENT_TYPE,
         "ce_specversion": b"1.0",
-        "ce_id": _id_of(event, time).encode(),
+        "ce_id": _id_of(event, value, time).encode(),
         "ce_source": source.encode(),
         "ce_type": TYPES[kind_of(event)].encode(),
         "ce_subject": subject.encode(),
@@ -107,12 +108,12 @@ def _asked_for(body: Body) -> str:
             return "policy"
 
 
-def _id_of(event: Event, time: int | None) -> str:
+def _id_of(event: Event, value: bytes, time: int | None) -> str:
     match event:
         case ControlRecord(command=command):
             return command.request_id
-        case FleetReport(instance=instance, incarnation=incarnation):
-            return f"{instance}/{incarnation}/{time}"
+        case FleetReport():
+            return hashlib.sha256(b"%s@%d" % (value, time or 0)).hexdigest()[:32]
         case ArtifactChunk():
             return subject_of(event)
 

@@ -1,7 +1,7 @@
 """How Python's types and Avro's schemas fit each other, for the reader and the writer alike."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import StrEnum
 from operator import attrgetter, itemgetter
 from typing import Any as Anything, TypeGuard, cast, get_args, get_origin, get_type_hints
@@ -22,11 +22,15 @@ class Carrier:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A field of a record on Python's side: its name, its type, and how to take it."""
+    """A field of a record on Python's side: its name, its type, and how to take it.
+
+    One that is not `needed` has a default.
+    """
 
     name: str
     hint: object
     take: Callable[[Anything], object]
+    needed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,10 @@ def shape(record: Record, hint: object) -> Shape:
     """
     if isinstance(hint, type) and is_dataclass(cls := cast("type[object]", hint)):
         types = get_type_hints(cls)
-        named = (Part(f.name, types[f.name], attrgetter(f.name)) for f in fields(cls))
+        named = (
+            Part(f.name, types[f.name], attrgetter(f.name), f.default is MISSING)
+            for f in fields(cls)
+        )
         return Shape(tuple(named), cls)
     items = get_args(hint)
     if get_origin(hint) is tuple and len(items) == len(record.fields):

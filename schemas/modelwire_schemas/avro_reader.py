@@ -31,7 +31,7 @@ from modelwire_schemas.limits import MAX_ITEMS
 SEVEN_BITS = 0x7F
 
 
-class Body(io.BytesIO):
+class Source(io.BytesIO):
     """Bytes under a cursor, and how many array items they may still have."""
 
     items = MAX_ITEMS
@@ -43,14 +43,14 @@ class Body(io.BytesIO):
         return data
 
 
-Read: TypeAlias = Callable[[Body], object]
+Read: TypeAlias = Callable[[Source], object]
 
 
 def reader(schema: Schema, hint: object) -> Read:
     """Compile what reads a `schema` into a `hint`; raises TypeError where they do not fit."""
     if way := carrier(hint):
         read, unpack = reader(schema, way.hint), way.unpack
-        return lambda body: unpack(read(body))
+        return lambda source: unpack(read(source))
     match schema:
         case Primitive():
             return _primitive(schema, hint)
@@ -74,8 +74,8 @@ def _primitive(schema: Primitive, hint: object) -> Read:
 def _choice(words: type[StrEnum]) -> Read:
     members = {word.value: word for word in words}
 
-    def read(body: Body) -> StrEnum:
-        text = _string(body)
+    def read(source: Source) -> StrEnum:
+        text = _string(source)
         if text in members:
             return members[text]
         raise Rejected(
@@ -88,33 +88,35 @@ def _choice(words: type[StrEnum]) -> Read:
 
 
 def _union(reads: tuple[Read, ...]) -> Read:
-    def read(body: Body) -> object:
-        branch = _long(body)
+    def read(source: Source) -> object:
+        branch = _long(source)
         if not 0 <= branch < len(reads):
             raise damaged(f"branch {branch} of a union of {len(reads)}")
-        return reads[branch](body)
+        return reads[branch](source)
 
     return read
 
 
 def _array(item: Read) -> Read:
-    def read(body: Body) -> tuple[object, ...]:
+    def read(source: Source) -> tuple[object, ...]:
         values: list[object] = []
-        while count := _long(body):
+        while count := _long(source):
             if count < 0:  # the block's length in bytes follows, which nobody needs
                 count = -count
-                _long(body)
-            body.items -= count
-            if body.items < 0:
+                _long(source)
+            source.items -= count
+            if source.items < 0:
                 raise damaged(f"more than {MAX_ITEMS} items")
-            values += [item(body) for _ in range(count)]
+            values += [item(source) for _ in range(count)]
         return tuple(values)
 
     return read
 
 
 def _record(schema: Record, hint: object) -> Read:
-    target = shape(schema, hint)
+    target, given = shape(schema, hint), {field.name for field in schema.fields}
+    if any(part.needed and part.name not in given for part in target.parts):
+        raise mismatch(f"record {schema.name}", hint)
     hints = {part.name: part.hint for part in target.parts}
     steps = [
         (f.name, reader(f.type, hints[f.name]) if f.name in hints else passed_over(f.type))
@@ -124,12 +126,12 @@ def _record(schema: Record, hint: object) -> Read:
     if [name for name, _ in steps] == list(hints):
         reads = [read for _, read in steps]
 
-        def read(body: Body) -> object:
-            return check(build(*[read(body) for read in reads]))
+        def read(source: Source) -> object:
+            return check(build(*[read(source) for read in reads]))
     else:
 
-        def read(body: Body) -> object:
-            values = {name: read(body) for name, read in steps}
+        def read(source: Source) -> object:
+            values = {name: read(source) for name, read in steps}
             return check(build(**{name: v for name, v in values.items() if name in hints}))
 
     return read
@@ -146,27 +148,27 @@ def passed_over(schema: Schema) -> Read:
             return _array(passed_over(items))
         case Record(fields=fields):
             reads = [passed_over(field.type) for field in fields]
-            return lambda body: [read(body) for read in reads]
+            return lambda source: [read(source) for read in reads]
 
 
-def _null(_: Body) -> None:
+def _null(_: Source) -> None:
     return None
 
 
-def _boolean(body: Body) -> bool:
-    byte = body.exactly(1)[0]
+def _boolean(source: Source) -> bool:
+    byte = source.exactly(1)[0]
     if byte > 1:
         raise damaged(f"boolean {byte}")
     return byte == 1
 
 
-def _long(body: Body) -> int:
-    byte = body.read(1)[0]
+def _long(source: Source) -> int:
+    byte = source.read(1)[0]
     if byte <= SEVEN_BITS:
         return (byte >> 1) ^ -(byte & 1)
     value, shift = byte & SEVEN_BITS, 7
     while byte > SEVEN_BITS:
-        byte = body.read(1)[0]
+        byte = source.read(1)[0]
         value |= (byte & SEVEN_BITS) << shift
         shift += 7
         if value >> 64 or shift > 70:
@@ -174,16 +176,16 @@ def _long(body: Body) -> int:
     return (value >> 1) ^ -(value & 1)
 
 
-def _double(body: Body) -> float:
-    return float(struct.unpack("<d", body.exactly(8))[0])
+def _double(source: Source) -> float:
+    return float(struct.unpack("<d", source.exactly(8))[0])
 
 
-def _bytes(body: Body) -> bytes:
-    return body.exactly(_long(body))
+def _bytes(source: Source) -> bytes:
+    return source.exactly(_long(source))
 
 
-def _string(body: Body) -> str:
-    return body.exactly(_long(body)).decode()
+def _string(source: Source) -> str:
+    return source.exactly(_long(source)).decode()
 
 
 READ: dict[str, Read] = {

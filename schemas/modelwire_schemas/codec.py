@@ -1,17 +1,16 @@
 """Events to bytes and back: Avro in the single-object encoding, of schemas that ship with us.
 
 A value is C3 01, the schema's fingerprint (8 bytes), and the body. `encode` writes the newest
-generation and proves that the value reads back as what was given. `decode` reads every generation
-into today's types, and raises nothing but errors of modelwire's own, whatever the bytes are.
+generation, and only what can be read. `decode` reads every generation into today's types, and
+raises nothing but errors of modelwire's own, whatever the bytes are.
 """
 
 import hashlib
-from collections.abc import Callable
 from functools import cache
 from typing import TypeAlias, cast
 
 from modelwire_schemas.artifact import ArtifactChunk
-from modelwire_schemas.avro_reader import Body as Bytes, damaged, reader
+from modelwire_schemas.avro_reader import Read, Source, damaged, reader
 from modelwire_schemas.avro_schema import Record
 from modelwire_schemas.avro_writer import Write, mistyped, writer
 from modelwire_schemas.control import Body, Command, ControlRecord
@@ -61,8 +60,7 @@ def encode(event: Event) -> bytes:
     else:
         _body_writer(kind)(out, event)
     value = bytes(out)
-    if decode(kind, value) != event:
-        raise mistyped(event, "an event that reads back as it was written")
+    decode(kind, value)  # what readers would refuse is not written
     return value
 
 
@@ -106,7 +104,7 @@ def _generation(kind: Kind, fingerprint: str) -> int:
 
 
 def _read(kind: Kind, generation: int, value: bytes) -> Event:
-    source = Bytes(value)
+    source = Source(value)
     source.seek(HEAD)
     read_command, read_body = _readers(kind, generation)
     asked = read_command(source) if read_command else None
@@ -123,9 +121,7 @@ def _read(kind: Kind, generation: int, value: bytes) -> Event:
 
 
 @cache
-def _readers(
-    kind: Kind, generation: int
-) -> tuple[Callable[[Bytes], object] | None, Callable[[Bytes], object]]:
+def _readers(kind: Kind, generation: int) -> tuple[Read | None, Read]:
     whole = schema(kind, generation)
     if kind in OTHERS:
         return None, reader(whole, OTHERS[kind])

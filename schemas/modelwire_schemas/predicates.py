@@ -16,7 +16,7 @@ class Node:
     """A node in pre-order: a group (`all`, `any`, `not`) of `parts` parts, or a clause."""
 
     op: str
-    parts: int = 0
+    parts: int
     field: str = ""
     values: tuple[Scalar, ...] = ()
 

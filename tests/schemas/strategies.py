@@ -1,0 +1,234 @@
+"""Hypothesis strategies: everything that may travel, small, and sound by itself.
+
+What they make can be encoded. Whether the fold accepts it is another question: versions may be
+unknown, buckets need not cover the whole.
+"""
+
+import hashlib
+from typing import TypeVar
+
+from hypothesis import strategies as st
+
+from modelwire_schemas.artifact import ArtifactChunk
+from modelwire_schemas.codec import Event, content_digest
+from modelwire_schemas.control import Body, Command, ControlRecord
+from modelwire_schemas.fleet import FleetReport, VersionReport
+from modelwire_schemas.release import (
+    Artifact,
+    ArtifactFile,
+    ChunkSpan,
+    Column,
+    Contract,
+    Feed,
+    Golden,
+    ReleasePublished,
+    ReleaseWithdrawn,
+    Scalar,
+    Tensor,
+    TensorValue,
+    manifest_digest,
+)
+from modelwire_schemas.routing import (
+    BUCKETS,
+    All,
+    Any,
+    Change,
+    Clause,
+    ModelVersion,
+    Not,
+    Op,
+    PolicySet,
+    Predicate,
+    RouteRevision,
+    RoutingChanged,
+    RoutingDocument,
+    Rule,
+    Shadow,
+    Split,
+    SplitBy,
+    Staleness,
+    Variant,
+)
+
+T = TypeVar("T")
+ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+names = st.builds(
+    str.__add__, st.sampled_from(ALPHABET), st.text(alphabet=f"{ALPHABET}._-", max_size=12)
+)
+versions = st.builds(
+    str.__add__, st.sampled_from(ALPHABET), st.text(alphabet=f"{ALPHABET}._+-", max_size=12)
+)
+words = st.text(max_size=12).filter(str.isprintable)
+some_words = words.filter(bool)
+texts = st.text(alphabet=st.characters(exclude_characters="\0", codec="utf-8"), max_size=30)
+naturals = st.integers(min_value=0, max_value=2**63 - 1)
+floats = st.floats(allow_nan=False, allow_infinity=False)
+scalars: st.SearchStrategy[Scalar] = st.one_of(
+    texts, st.integers(min_value=-(2**63), max_value=2**63 - 1), floats, st.booleans()
+)
+digests = st.binary(max_size=8).map(lambda data: hashlib.sha256(data).hexdigest())
+
+
+def few(items: st.SearchStrategy[T], most: int = 3) -> st.SearchStrategy[tuple[T, ...]]:
+    """Return tuples of a few items."""
+    return st.lists(items, max_size=most).map(lambda values: tuple(values))
+
+
+def _artifact(names_and_data: dict[str, bytes], form: str, chunks: bool, uri: str) -> Artifact:  # noqa: FBT001
+    files = tuple(
+        ArtifactFile(name, len(data), hashlib.sha256(data).hexdigest())
+        for name, data in names_and_data.items()
+    )
+    spans = tuple(ChunkSpan(file.name, 0, 10 * i, 10 * i + 9) for i, file in enumerate(files))
+    return Artifact(
+        "onnx",
+        form,
+        manifest_digest("onnx", form, files),
+        files,
+        inline=() if chunks else tuple(names_and_data.values()),
+        chunks=spans if chunks else (),
+        uri=uri,
+    )
+
+
+artifacts = st.builds(
+    _artifact,
+    st.dictionaries(names, st.binary(max_size=20), min_size=1, max_size=2),
+    st.sampled_from(["packed", "mapped"]),
+    st.booleans(),
+    texts,
+)
+tensors = st.builds(Tensor, some_words, names, few(st.none() | naturals))
+columns = st.builds(Column, some_words, st.booleans(), st.none() | scalars)
+contracts = st.builds(
+    Contract, few(tensors, 2), few(tensors, 2), few(st.builds(Feed, some_words, few(columns)), 2)
+)
+tensor_values = st.builds(
+    TensorValue, some_words, names, few(naturals), st.binary(max_size=20), few(texts)
+)
+goldens = st.builds(
+    Golden,
+    few(tensor_values, 1),
+    few(tensor_values, 1),
+    st.floats(min_value=0, allow_infinity=False),
+)
+facts = few(st.tuples(some_words, texts))
+releases = st.builds(
+    ReleasePublished,
+    names,
+    versions,
+    artifacts,
+    contracts,
+    few(goldens, 1),
+    few(tensor_values, 1),
+    few(st.tuples(some_words, floats)),
+    facts,
+    facts,
+    few(some_words),
+)
+
+clauses: st.SearchStrategy[Predicate] = st.builds(Clause, words, st.sampled_from(Op), few(scalars))
+
+
+def predicates(depth: int = 3) -> st.SearchStrategy[Predicate]:
+    """Return predicates of up to `depth` levels."""
+    if depth == 1:
+        return clauses
+    parts = predicates(depth - 1)
+    return st.one_of(
+        clauses, st.builds(All, few(parts)), st.builds(Any, few(parts)), st.builds(Not, parts)
+    )
+
+
+variants = st.builds(
+    Variant,
+    names,
+    versions,
+    few(st.tuples(st.integers(0, BUCKETS), st.integers(0, BUCKETS))),
+    few(st.tuples(some_words, naturals)),
+)
+splits = st.builds(Split, st.sampled_from(SplitBy), words, words)
+rules = st.builds(Rule, names, few(variants), splits, st.none() | predicates())
+shadows = st.builds(Shadow, versions, st.integers(0, BUCKETS), words, st.none() | predicates(2))
+documents = st.builds(
+    RoutingDocument,
+    names,
+    names,
+    few(rules),
+    few(shadows, 1),
+    few(versions),
+    few(versions),
+    words,
+    words,
+    st.sampled_from(Staleness),
+    st.booleans(),
+    st.booleans(),
+)
+changes = st.builds(
+    RoutingChanged,
+    few(st.builds(Change, documents, naturals, naturals, few(naturals)), 2),
+    st.none() | naturals,
+    st.booleans(),
+    few(st.builds(RouteRevision, names, naturals)),
+    few(st.builds(ModelVersion, names, versions)),
+)
+
+bodies: st.SearchStrategy[Body] = st.one_of(
+    releases,
+    st.builds(ReleaseWithdrawn, names, versions),
+    changes,
+    st.builds(PolicySet, naturals),
+)
+
+
+@st.composite
+def control_records(draw: st.DrawFn, of: st.SearchStrategy[Body] = bodies) -> ControlRecord:
+    """Return a body and a command for it, with the body's digest."""
+    body = draw(of)
+    return ControlRecord(
+        Command(
+            draw(some_words),
+            content_digest(body),
+            draw(naturals),
+            author=draw(words),
+            role=draw(words),
+            reason=draw(texts),
+            ticket=draw(words),
+            cause=draw(texts),
+            signature=draw(st.binary(max_size=20)),
+            key_id=draw(words),
+        ),
+        body,
+    )
+
+
+version_reports = st.builds(VersionReport, names, versions, digests, words, words, texts, naturals)
+fleet_reports = st.builds(
+    FleetReport,
+    instance=some_words,
+    incarnation=words,
+    application=words,
+    namespace=words,
+    host=words,
+    pid=naturals,
+    sdk=words,
+    fold=st.just(1),
+    offset=st.integers(min_value=-1, max_value=2**62),
+    state_hash=digests,
+    horizon=st.integers(min_value=-(2**62), max_value=2**62),
+    stale_since=naturals,
+    routes=few(names),
+    versions=few(version_reports),
+    group=words,
+    partitions=few(words),
+    capabilities=few(words),
+    errors=few(st.tuples(words, naturals)),
+    predictions=naturals,
+    resident=naturals,
+    goodbye=st.booleans(),
+)
+chunks = st.builds(
+    ArtifactChunk, digests, st.integers(0, 9), st.integers(10, 2**40), st.binary(max_size=100)
+)
+events: st.SearchStrategy[Event] = st.one_of(control_records(), fleet_reports, chunks)
