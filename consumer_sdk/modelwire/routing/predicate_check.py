@@ -9,11 +9,10 @@ from collections.abc import Iterator, Sequence
 
 from modelwire.routing.predicate import HEADER, kind
 from modelwire_schemas.errors import Rejected
+from modelwire_schemas.limits import MAX_DEPTH, MAX_NODES
 from modelwire_schemas.release import Scalar
 from modelwire_schemas.routing import All, Clause, Not, Op, Predicate
 
-MAX_NODES = 64
-MAX_DEPTH = 8
 MAX_VALUES = 1_000
 MAX_LITERAL = 256
 """Bytes of one literal."""
