@@ -4,7 +4,7 @@ import sqlite3
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import google_crc32c
 
@@ -37,8 +37,8 @@ ReadRow = tuple[Any, ...]
 """As SELECT gives it; damaged, it may hold anything."""
 
 _frame = struct.Struct("<qqqqq")
-_crc_of: Callable[[bytes], int] = google_crc32c.value
-_crc_on: Callable[[int, bytes], int] = google_crc32c.extend
+_crc_of = cast(Callable[[bytes], int], google_crc32c.value)
+_crc_on = cast(Callable[[int, bytes], int], google_crc32c.extend)
 
 
 @dataclass(slots=True)

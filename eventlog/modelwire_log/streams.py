@@ -23,10 +23,7 @@ def stream_name(value: str) -> str:
 
 
 def partition_of(key: bytes | None, keyless: int, partitions: int) -> int:
-    """Return the partition of a key, the one that librdkafka chooses by default.
-
-    Messages without a key take turns: `keyless` is how many came before.
-    """
+    """Return the partition of a key; without one they take turns: `keyless` came before."""
     return (keyless if not key else zlib.crc32(key)) % partitions
 
 

@@ -15,6 +15,9 @@ HOMES: dict[str, str] = {
     "consumer_sdk/modelwire/reporting/reporter.py": "reports to the fleet",
     "consumer_sdk/modelwire/serving/shelf.py": "swaps the snapshot, retires what nobody borrows",
     "eventlog/modelwire_log/memory_store.py": "is a log that many threads share",
+    "eventlog/modelwire_log/sqlite_file.py": "lends a connection to one thread at a time",
+    "eventlog/modelwire_log/sqlite_life.py": "beats for the members of groups",
+    "eventlog/modelwire_log/sqlite_notice.py": "waits for notices and for a turn to write",
 }
 
 
