@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import index
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from modelwire_schemas.errors import ModelwireError, Rejected
 
@@ -15,6 +15,16 @@ Failure: TypeAlias = tuple[int, ModelwireError]
 
 Part: TypeAlias = tuple[Value | None, Mapping[str, Value]]
 """The rows that one version answered (None: all), and its outputs for them, by name."""
+
+
+class Raise:
+    """Says that `predict` raises when nothing is ready."""
+
+    def __repr__(self) -> str:
+        return "RAISE"
+
+
+RAISE: Final = Raise()
 
 
 @dataclass(frozen=True, slots=True)

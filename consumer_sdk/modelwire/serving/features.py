@@ -1,118 +1,18 @@
 """From events to a model's inputs, by its contract: compiled once, when the version is loaded."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
-from operator import itemgetter
-from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from modelwire.loading.tensors import Array
-from modelwire.serving.kinds import QUICK_ERRORS, Kind, is_null, kind_of
+from modelwire.serving.arrays import array_taker, no_array
+from modelwire.serving.faults import empty, is_null
+from modelwire.serving.kinds import QUICK_ERRORS, Kind, Texts, kind_of
+from modelwire.serving.slots import Batch, Event, Fault, Group, Inputs, Slot, Values
+from modelwire.serving.tables import columns
 from modelwire_schemas.contracts import faults
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.release import Column, Contract, Feed, Tensor
-
-Event: TypeAlias = Mapping[str, object]
-Inputs: TypeAlias = dict[str, Array]
-Values: TypeAlias = tuple[Any, ...]
-
-
-class Fault(NamedTuple):
-    """Why the row with this number, from 0, cannot be scored."""
-
-    row: int
-    error: Rejected
-
-
-class Batch(NamedTuple):
-    """The inputs of the good rows among `size`; `good` are their numbers, None when all are."""
-
-    inputs: Inputs
-    size: int
-    good: npt.NDArray[np.intp] | None = None
-    faults: tuple[Fault, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """One column of the contract: where a value comes from, and what stands in for none."""
-
-    field: str
-    kind: Kind
-    fill: object
-
-    def take(self, event: Event) -> object:
-        """Return the event's value; raises Rejected, `E_FIELD_…` or `E_SHAPE`."""
-        try:
-            value = event[self.field]
-        except (LookupError, ValueError):
-            if self.fill is None:
-                raise missing(self.field) from None
-            return self.fill
-        except TypeError:
-            raise Rejected(
-                "E_SHAPE",
-                f"the event is a {type(event).__name__}",
-                expected="a mapping of field names to values",
-            ) from None
-        return self.settle(value)
-
-    def settle(self, value: object) -> object:
-        """Return a value as the kind's `maker` takes it; raises Rejected."""
-        if self.fill is not None and is_null(value):
-            return self.fill
-        return self.kind.settle(self.field, value)
-
-
-class Group:
-    """Inputs of one type and width, which are filled together."""
-
-    def __init__(self, kind: Kind, rank: int, feeds: Sequence[Feed], places: Sequence[int]) -> None:
-        self.kind = kind
-        self.names = tuple(feed.input for feed in feeds)
-        self.width = len(feeds[0].columns)
-        self.places = tuple(places)
-        self.get = _getter([column.field for feed in feeds for column in feed.columns])
-        self._tail = (self.width,) if rank == 2 else ()
-        self._make_row = kind.maker(len(places), (len(self.names), 1, *self._tail))
-
-    def row(self, values: Sequence[Any]) -> Inputs:
-        """Return right values of one event as a batch of one."""
-        return dict(zip(self.names, self._make_row(values), strict=True))
-
-    def reader(self) -> Callable[[Event], Array | None]:
-        """Return the quick way from an event to the group's arrays; None or an error means: look."""
-        get, plain, make = self.get, self.kind.plain, self._make_row
-        if len(self.names) == 1:
-            make = self.kind.maker(self.width, (1, *self._tail))
-
-        def read(event: Event) -> Array | None:
-            values = get(event)
-            return make(values) if plain(values) else None
-
-        return read
-
-    def rows(self, flat: Array, count: int) -> Inputs:
-        """Return the values of `count` events, one after the other, as inputs."""
-        shape = (count, *self._tail)
-        if len(self.names) == 1:
-            return {self.names[0]: flat.reshape(shape)}
-        by_input = flat.reshape(count, len(self.names), self.width).transpose(1, 0, 2)
-        return {n: a.reshape(shape) for n, a in zip(self.names, by_input.copy(), strict=True)}
-
-    def columns(self, arrays: Sequence[Array]) -> Inputs:
-        """Return arrays of all columns of the contract, picked and joined, as inputs."""
-        mine = [arrays[place] for place in self.places]
-        if self.width == 1:
-            shape = (len(mine[0]), *self._tail)
-            made = [array.reshape(shape) for array in mine]
-        else:
-            starts = range(0, len(mine), self.width)
-            made = [np.stack(mine[start : start + self.width], axis=1) for start in starts]
-        return dict(zip(self.names, made, strict=True))
 
 
 class Features:
@@ -125,15 +25,19 @@ class Features:
     field become the column's default, else NaN (number) or "" (text) where it is nullable, else
     they are faults.
 
-    `array(array)` takes what a model with one input of numbers takes, as one row or as a batch;
-    it checks type and shape and does not look at the numbers.
+    `array(array)` takes what a model with one input of numbers takes: one row, or a batch of
+    them (for an input with one axis, a batch of values). It checks type and shape, and does not
+    look for NaN or infinities. Raises Rejected `E_SHAPE`, `E_FIELD_TYPE`, `E_FIELD_RANGE`,
+    `E_EMPTY_BATCH`.
     """
 
     def __init__(self, slots: Sequence[Slot], groups: Sequence[Group]) -> None:
         self.slots = tuple(slots)
         self.groups = tuple(groups)
         self._checks = [(group.get, group.kind.plain) for group in groups]
-        self.one = self._single() if len(groups) == len(groups[0].names) == 1 else self._several()
+        only = groups[0] if len(groups) == len(groups[0].names) == 1 else None
+        self.one = self._several() if only is None else self._single(only)
+        self.array = no_array if only is None or isinstance(only.kind, Texts) else array_taker(only)
 
     def rows(self, rows: Sequence[Event]) -> Batch:
         """Return the inputs of many events; a faulty one does not lose its neighbours.
@@ -154,8 +58,17 @@ class Features:
             return self._sift(rows)
         return Batch(inputs, count)
 
-    def _single(self) -> Callable[[Event], Inputs]:
-        name, read, slow = self.groups[0].names[0], self.groups[0].reader(), self._slow
+    def columns(self, table: object) -> Batch:
+        """Return the inputs of a table: a mapping of arrays or lists, pandas, polars, pyarrow.
+
+        Columns of the right type that are one input each are not copied. Raises Rejected
+        `E_FIELD_MISSING`, `E_EMPTY_BATCH`, and `E_SHAPE` for what is no table, or has columns of
+        different lengths.
+        """
+        return columns(self.slots, self.groups, table)
+
+    def _single(self, group: Group) -> Callable[[Event], Inputs]:
+        name, read, slow = group.names[0], group.reader(), self._slow
 
         def one(event: Event) -> Inputs:
             try:
@@ -239,20 +152,6 @@ def compile_features(contract: Contract) -> Features:
     return Features(slots, _groups(contract.feeds, tensors, kinds))
 
 
-def missing(field: str) -> Rejected:
-    """Return the error for a field that is not there."""
-    return Rejected(
-        "E_FIELD_MISSING",
-        f"field {field!r} is missing",
-        todo="send it, or give it a default in the contract",
-    )
-
-
-def empty() -> Rejected:
-    """Return the error for a batch without rows."""
-    return Rejected("E_EMPTY_BATCH", "the batch has no rows", expected="at least one")
-
-
 def _groups(
     feeds: Sequence[Feed], tensors: Mapping[str, Tensor], kinds: Mapping[str, Kind]
 ) -> list[Group]:
@@ -291,10 +190,3 @@ def _default(column: Column, kind: Kind) -> object:
             f"the default of column {column.field!r} does not fit: {error.what}",
             expected=error.expected,
         ) from None
-
-
-def _getter(fields: Sequence[str]) -> Callable[[Event], Values]:
-    if len(fields) > 1:
-        return itemgetter(*fields)
-    field = fields[0]
-    return lambda event: (event[field],)

@@ -4,17 +4,20 @@ The quick checks may turn a right value away, never let a wrong one through; wha
 goes to `settle`, which has the last word and says what is wrong.
 """
 
+# ruff: noqa: D102 - what the methods promise stands once, in Kind
+
 import math
-import reprlib
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral, Real
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from modelwire.loading.tensors import DTYPES, Array
+from modelwire.serving.faults import is_a, mistyped, out_of_range, refuse_null
 from modelwire_schemas.errors import Rejected
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -26,38 +29,41 @@ QUICK_ERRORS = (LookupError, TypeError, ValueError, ArithmeticError, struct.erro
 _BOOLS: frozenset[type] = frozenset({bool, np.bool_})
 _INTEGERS: frozenset[type] = frozenset({int, *(np.dtype(c).type for c in "bhilqBHILQ")})
 _NUMBERS = _INTEGERS | {float, np.float16, np.float32, np.float64}
-_NULLS = frozenset({"NoneType", "NAType", "NaTType"})
-_MANY = (list, tuple, set, frozenset, dict)
 
 
-class Kind(Protocol):
-    """The checks of one type. `null` stands for null where a column is nullable, if anything can."""
+class Kind(ABC):
+    """The checks of one type.
+
+    `null` stands for null where a column is nullable, if anything can. `blank` is a value that
+    nobody reads.
+    """
 
     dtype: np.dtype[Any]
-    null: object
+    null: object = None
+    blank: object = 0
 
+    @abstractmethod
     def plain(self, values: Sequence[Any]) -> bool:
         """Tell quickly whether all values of a row are right; False or an error means: look."""
-        ...
 
+    @abstractmethod
     def maker(self, count: int, shape: Shape) -> Callable[[Sequence[Any]], Array]:
         """Return what turns `count` right values into a new array."""
-        ...
 
+    @abstractmethod
     def batch(self, flat: list[Any]) -> Array | None:
         """Return the values of many rows as a new array; None or an error means: look."""
-        ...
 
+    @abstractmethod
     def cast(self, array: Array) -> tuple[Array, Mask] | None:
         """Return an array in this type and where it is right; None: look at every value.
 
         The array may share the memory of the one given.
         """
-        ...
 
-    def settle(self, field: str, value: object) -> object:
+    @abstractmethod
+    def settle(self, field: str, value: Any) -> object:  # noqa: ANN401
         """Return the value that `maker` takes; raises Rejected, `E_FIELD_…` or `E_SHAPE`."""
-        ...
 
 
 def kind_of(dtype: str) -> Kind:
@@ -70,18 +76,16 @@ def kind_of(dtype: str) -> Kind:
             f"no event field can feed a {dtype}",
             expected=", ".join(sorted(DTYPES)) + " or string",
         )
-    makers = {"f": Floats, "i": Integers, "u": Integers, "b": Booleans}
+    makers: dict[str, Callable[[np.dtype[Any]], Kind]] = {
+        "f": Floats,
+        "i": Integers,
+        "u": Integers,
+        "b": Booleans,
+    }
     return makers[np.dtype(dtype).kind](np.dtype(dtype))
 
 
-def is_null(value: object) -> bool:
-    """Tell whether a value says that there is none: None, a missing mark of pandas, or NaN."""
-    if isinstance(value, float | np.floating):
-        return bool(value != value)
-    return type(value).__name__ in _NULLS
-
-
-class _Packed:
+class _Packed(Kind):
     """Numbers and bool, packed by `struct`, which is quicker than an array made from a list.
 
     Numpy's letters for its types are those of `struct`.
@@ -115,8 +119,8 @@ class Floats(_Packed):
     def batch(self, flat: list[Any]) -> Array | None:
         # Text, null, dates and decimals do not add up to a float of Python's own; bool does.
         with np.errstate(all="ignore"):
-            added = type(sum(flat, 0.0)) is float
-        if not added and not _NUMBERS.issuperset(map(type, flat)):
+            added: object = sum(flat, 0.0)
+        if added.__class__ is not float and not _NUMBERS.issuperset(map(type, flat)):
             return None
         array = self.maker(len(flat), (len(flat),))(flat)
         within = np.abs(array).max() <= self._limit
@@ -134,25 +138,25 @@ class Floats(_Packed):
             right &= array < np.uint64(2**63)
         return out, right
 
-    def settle(self, field: str, value: object) -> object:
-        _refuse_nothing(field, value, "a number")
-        if not isinstance(value, Real) or isinstance(value, bool | np.timedelta64):
-            raise _mistyped(field, value, "a number")
-        if isinstance(value, Integral) and not -(2**63) <= value < 2**63:
-            raise _out_of_range(field, value, "an integer of at most 64 bits")
-        if isinstance(value, float | np.floating) and math.isinf(value):
-            raise Rejected("E_FIELD_INFINITE", f"field {field!r} is {value}", expected="a finite number")
+    def settle(self, field: str, value: Any) -> object:  # noqa: ANN401
+        refuse_null(field, value, "a number")
+        if not _is_number(value, Real):
+            raise mistyped(field, value, "a number")
+        if _is_number(value, Integral) and not -(2**63) <= value < 2**63:
+            raise out_of_range(field, value, "an integer of at most 64 bits")
+        if is_a(value, float, np.floating) and np.isinf(value):
+            raise Rejected(
+                "E_FIELD_INFINITE", f"field {field!r} is {value}", expected="a finite number"
+            )
         try:
             self.maker(1, (1,))((value,))
         except (OverflowError, struct.error):
-            raise _out_of_range(field, value, f"a number that {self.dtype} can hold") from None
+            raise out_of_range(field, value, f"a number that {self.dtype} can hold") from None
         return value
 
 
 class Integers(_Packed):
     """An int that fits the type: no bool, no text, and no float, not even 1.0."""
-
-    null = None
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         super().__init__(dtype)
@@ -173,19 +177,17 @@ class Integers(_Packed):
         out = array.astype(self.dtype, copy=False)
         return out, (out.astype(array.dtype) == array) & ((out < 0) == (array < 0))
 
-    def settle(self, field: str, value: object) -> object:
-        _refuse_nothing(field, value, "an integer")
-        if not isinstance(value, Integral) or isinstance(value, bool | np.timedelta64):
-            raise _mistyped(field, value, "an integer")
+    def settle(self, field: str, value: Any) -> object:  # noqa: ANN401
+        refuse_null(field, value, "an integer")
+        if not _is_number(value, Integral):
+            raise mistyped(field, value, "an integer")
         if not self._low <= value <= self._high:
-            raise _out_of_range(field, value, f"an integer that {self.dtype} can hold")
+            raise out_of_range(field, value, f"an integer that {self.dtype} can hold")
         return value
 
 
 class Booleans(_Packed):
     """A bool, and nothing that only could be taken for one."""
-
-    null = None
 
     def plain(self, values: Sequence[Any]) -> bool:
         return _BOOLS.issuperset(map(type, values))
@@ -196,18 +198,19 @@ class Booleans(_Packed):
     def cast(self, array: Array) -> tuple[Array, Mask] | None:
         return (array, np.ones(array.shape, np.bool_)) if array.dtype.kind == "b" else None
 
-    def settle(self, field: str, value: object) -> object:
-        _refuse_nothing(field, value, "true or false")
-        if not isinstance(value, bool | np.bool_):
-            raise _mistyped(field, value, "true or false")
+    def settle(self, field: str, value: Any) -> object:  # noqa: ANN401
+        refuse_null(field, value, "true or false")
+        if not is_a(value, bool, np.bool_):
+            raise mistyped(field, value, "true or false")
         return value
 
 
-class Texts:
+class Texts(Kind):
     """A str that UTF-8 can carry."""
 
     dtype: np.dtype[Any] = np.dtype(object)
     null = ""
+    blank = ""
 
     def plain(self, values: Sequence[Any]) -> bool:
         joined = "".join(values)
@@ -227,10 +230,10 @@ class Texts:
     def cast(self, array: Array) -> tuple[Array, Mask] | None:  # noqa: ARG002
         return None
 
-    def settle(self, field: str, value: object) -> object:
-        _refuse_nothing(field, value, "text")
+    def settle(self, field: str, value: Any) -> object:  # noqa: ANN401
+        refuse_null(field, value, "text")
         if not isinstance(value, str):
-            raise _mistyped(field, value, "text")
+            raise mistyped(field, value, "text")
         try:
             value.encode()
         except UnicodeEncodeError:
@@ -250,30 +253,5 @@ def _bool_among(flat: Sequence[Any], array: Array) -> bool:
     return not _BOOLS.isdisjoint(map(type, looked))
 
 
-def _refuse_nothing(field: str, value: object, expected: str) -> None:
-    if is_null(value):
-        number = isinstance(value, float | np.floating)
-        raise Rejected(
-            "E_FIELD_NAN" if number else "E_FIELD_NULL",
-            f"field {field!r} is {'NaN' if number else 'null'}",
-            expected=expected,
-            todo="send it, or make it nullable in the contract",
-        )
-
-
-def _mistyped(field: str, value: object, expected: str) -> Rejected:
-    if isinstance(value, _MANY) or (isinstance(value, np.ndarray) and value.ndim):
-        what = f"field {field!r} holds {len(value)} values in a {type(value).__name__}"
-        return Rejected("E_SHAPE", what, expected="one value")
-    return Rejected("E_FIELD_TYPE", f"field {field!r} is {_shown(value)}", expected=expected)
-
-
-def _out_of_range(field: str, value: object, expected: str) -> Rejected:
-    return Rejected("E_FIELD_RANGE", f"field {field!r} is {_shown(value)}", expected=expected)
-
-
-def _shown(value: object) -> str:
-    # A hostile integer has more digits than Python is willing to print.
-    if isinstance(value, int) and value.bit_length() > 256:
-        return f"an int of {value.bit_length()} bits"
-    return f"{reprlib.repr(value)}, a {type(value).__name__}"
+def _is_number(value: Any, kind: type[Any]) -> bool:  # noqa: ANN401
+    return is_a(value, kind) and not is_a(value, bool, np.timedelta64)

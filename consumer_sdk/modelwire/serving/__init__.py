@@ -1,0 +1,1 @@
+"""Which version answers: the snapshot that events read, and the way through it and back."""
