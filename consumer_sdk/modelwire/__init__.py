@@ -1,3 +1,59 @@
-"""What an application embeds: versions that swap under a running stream."""
+"""What an application embeds: models that are released, swapped and split under its stream."""
 
-__version__ = "0.1.0"
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from modelwire.hooks import Hooks
+from modelwire.kafka_message import from_kafka
+from modelwire.serving.answer import RAISE, Answer, Answers
+from modelwire.version import VERSION as __version__
+from modelwire_schemas.errors import (
+    Conflict,
+    Corrupt,
+    ModelwireError,
+    NotFound,
+    NotReady,
+    Rejected,
+    TimedOut,
+    TooNew,
+    Unavailable,
+)
+
+if TYPE_CHECKING:  # numpy and onnxruntime load at first use: see decision 0003
+    from modelwire.connect import connect
+    from modelwire.models import Models
+    from modelwire.serving.route import Route
+
+__all__ = [
+    "RAISE",
+    "Answer",
+    "Answers",
+    "Conflict",
+    "Corrupt",
+    "Hooks",
+    "ModelwireError",
+    "Models",
+    "NotFound",
+    "NotReady",
+    "Rejected",
+    "Route",
+    "TimedOut",
+    "TooNew",
+    "Unavailable",
+    "__version__",
+    "connect",
+    "from_kafka",
+]
+
+_LATE = {
+    "Models": "modelwire.models",
+    "Route": "modelwire.serving.route",
+    "connect": "modelwire.connect",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - what it gives is typed above
+    if name not in _LATE:
+        raise AttributeError(f"module 'modelwire' has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_LATE[name]), name)
+    return found

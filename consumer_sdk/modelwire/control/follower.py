@@ -11,7 +11,7 @@ from modelwire.control.horizon import MARGIN, Reading, horizon
 from modelwire.control.reading import control_place, read_entries
 from modelwire.control.state import State
 from modelwire_log.contract import Log
-from modelwire_schemas.errors import ModelwireError, TooNew
+from modelwire_schemas.errors import ModelwireError, TooNew, Unavailable
 
 logger = logging.getLogger("modelwire.control")
 
@@ -54,11 +54,12 @@ class Follower:
         on_change: Callable[[Control], None],
         *,
         clock: Clock,
-        initial: State | None = None,
+        kept: Callable[[], State | None] = lambda: None,
         margin: int = MARGIN,
     ) -> None:
-        state = State() if initial is None else initial
-        self.control = Control(state, state.earliest)
+        self.control = Control(State(), State().earliest)
+        self._folded = State()
+        self._kept = kept
         self._log = log
         self._namespace = namespace
         self._place = control_place(namespace)
@@ -88,18 +89,14 @@ class Follower:
         while not self._stop.is_set():
             try:
                 self.advance()
+                self._log.wait(self._place, self._folded.offset, POLL)
             except ModelwireError as error:
                 self._unanswered(error)
                 self._stop.wait(POLL)
-            else:
-                self._wait_for_more()
-
-    def _wait_for_more(self) -> None:
-        try:
-            self._log.wait(self._place, self.control.state.offset, POLL)
-        except ModelwireError as error:
-            self._unanswered(error)
-            self._stop.wait(POLL)
+            except Exception as error:
+                logger.exception("the follower goes on after a fault of its own")
+                self._unanswered(Unavailable("E_INTERNAL", f"{type(error).__name__}: {error}"))
+                self._stop.wait(POLL)
 
     def advance(self) -> None:
         """Read up to the log's end as it is now, and set the horizon by when that was asked (R9).
@@ -115,22 +112,17 @@ class Follower:
         self._tell(Control(state, horizon(state, sent, self._margin), reading))
 
     def _fold_up_to(self, end: int) -> State:
-        state = self.control.state
-        while state.offset < end:
+        while self._folded.offset < end and not self._stop.is_set():
             entries = read_entries(
-                self._log, self._namespace, state.offset, timeout=CALL_TIMEOUT
+                self._log, self._namespace, self._folded.offset, timeout=CALL_TIMEOUT
             )
             if not entries:
                 break
-            state, verdicts = fold(state, entries)
+            self._folded, verdicts = fold(self._folded, entries)
             for verdict in verdicts:
                 if not verdict.accepted:
                     logger.info("control@%d: %s %s", verdict.offset, verdict.code, verdict.detail)
-            if self._stop.is_set():
-                break
-            if state.offset < end:
-                self._tell(replace(self.control, state=state))
-        return state
+        return self._folded
 
     def _tell(self, control: Control) -> None:
         before = self.control
@@ -147,4 +139,9 @@ class Follower:
         if not self.control.stale_since:
             logger.warning("stale: %s", error)
         since = self.control.stale_since or self._clock.now()
-        self._tell(replace(self.control, stale_since=since, error=error))
+        state = self.control.state
+        if state.offset < 0:
+            # Never read in this life: what the cache kept of an earlier one is better than nothing.
+            # It is not folded on: the log that comes back is read from its beginning.
+            state = self._kept() or state
+        self._tell(replace(self.control, state=state, stale_since=since, error=error))

@@ -13,9 +13,6 @@ Value: TypeAlias = Any
 Failure: TypeAlias = tuple[int, ModelwireError]
 """The number of a row, from 0, and why it has no answer."""
 
-Part: TypeAlias = tuple[Value | None, Mapping[str, Value]]
-"""The rows that one version answered (None: all), and its outputs for them, by name."""
-
 
 class Raise:
     """Says that `predict` raises when nothing is ready."""
@@ -168,7 +165,7 @@ class Answers:
     """The answers to a batch, in columns.
 
     `outputs` maps each output to an array with one row an event. A faulty event has NaN there
-    (0, False or None where the type has no NaN), and stands in `errors` with its row and why.
+    (0, False or "" where the type has no NaN), and stands in `errors` with its row and why.
     `answers[i]` makes one row's Answer, or raises that row's error. Iteration goes over all rows
     in order and gives the error in the answer's place. Row i is from `provenances[which[i]]`
     (`which` None: all from the first), and `buckets[i]` is its bucket.
@@ -239,39 +236,6 @@ class Answers:
         told = self.provenances[0 if self.which is None else self.which[number]]
         bucket = None if self.buckets is None else self.buckets[number]
         return Answer(self._arrays, self._names, number, told, bucket)
-
-
-def spread(parts: Sequence[Part], size: int) -> dict[str, Value]:
-    """Return the outputs of several versions, each for rows of its own, as arrays of `size` rows.
-
-    Rows and outputs that no part has are NaN, or 0, False or None where the type has no NaN.
-    """
-    if len(parts) == 1 and parts[0][0] is None:
-        return dict(parts[0][1])
-    names = dict.fromkeys(name for _, outputs in parts for name in outputs)
-    return {
-        name: _joined([(rows, outs[name]) for rows, outs in parts if name in outs], size)
-        for name in names
-    }
-
-
-def _joined(parts: Sequence[tuple[Value | None, Value]], size: int) -> Value:
-    import numpy as np
-
-    first = parts[0][1]
-    alike = all(a.dtype == first.dtype and a.shape[1:] == first.shape[1:] for _, a in parts)
-    if alike:
-        fill = {"f": np.nan, "c": np.nan, "O": None}.get(first.dtype.kind, 0)
-        joined = np.full((size, *first.shape[1:]), fill, first.dtype)
-    else:
-        joined = np.full(size, None, object)
-    for rows, array in parts:
-        if alike:
-            joined[slice(None) if rows is None else rows] = array
-        else:
-            for row, value in zip(range(size) if rows is None else rows, array, strict=True):
-                joined[row] = value
-    return joined
 
 
 def _several(names: Sequence[str]) -> Rejected:

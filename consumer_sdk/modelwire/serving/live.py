@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from modelwire.control.state import State
-from modelwire.reporting.counters import Counter, Tally
+from modelwire.reporting.counters import Tally
 from modelwire.serving.snapshot import Snapshot
 
 
@@ -15,8 +15,7 @@ class Live:
     """
 
     def __init__(self) -> None:
-        self.snapshot = Snapshot(State(), State().earliest, {}, {}, 0)
-        self.predictions = Counter()
+        self.snapshot = _nothing()
         self.tally = Tally()
         self._moved = threading.Condition()
 
@@ -30,3 +29,12 @@ class Live:
         """Wait until a snapshot fulfils `reached`; False after `timeout` seconds."""
         with self._moved:
             return self._moved.wait_for(lambda: reached(self.snapshot), timeout)
+
+    def after_fork(self) -> None:
+        """Forget the parent's versions and whoever held the lock; called in the child."""
+        self._moved = threading.Condition()
+        self.snapshot = _nothing()
+
+
+def _nothing() -> Snapshot:
+    return Snapshot(State(), State().earliest, {}, {}, 0)

@@ -1,10 +1,10 @@
 """How one route answers under one snapshot: which document, which version, which one is warm."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeAlias, cast
 
-from modelwire.control.state import Accepted, RouteState
+from modelwire.control.state import ALWAYS, Accepted, RouteState
 from modelwire.control.timeline import BelowFloor, boundaries, in_force
 from modelwire.routing.assign import CompiledDocument
 from modelwire.routing.assignment import Assignment
@@ -17,16 +17,23 @@ from modelwire_schemas.routing import ModelVersion
 
 FOREVER = 2**62
 
-Coordinates = tuple[str, int, int]
+Coordinates: TypeAlias = tuple[str, int, int]
 
 
 class Event(NamedTuple):
     """What the rules may ask of an event: key, fields, headers, (stream, partition, offset)."""
 
     key: str | bytes | int | None
-    fields: Mapping[str, object]
+    body: object
     headers: Mapping[str, object]
     source: Coordinates | None
+
+    @property
+    def fields(self) -> Mapping[str, object]:
+        """The event's fields; an array has none."""
+        if isinstance(self.body, Mapping):
+            return cast("Mapping[str, object]", self.body)
+        return {}
 
 
 class Decision(NamedTuple):
@@ -75,6 +82,7 @@ class RoutePlan:
         self._provenances: dict[tuple[object, ...], Provenance] = {}
         known = before.compiled if before else {}
         self.compiled = {a.revision: known.get(a.revision) or _compile(a) for a in _all(route)}
+        self.until = min([t for t in self._boundaries() if t > now], default=FOREVER)
         self.quick = self._quick(now)
 
     def accepted(self, ts: int, bt: int) -> Accepted:
@@ -104,13 +112,44 @@ class RoutePlan:
         told = self.provenance(accepted, assigned, servable, settled=settled)
         return Decision(servable, told, assigned.bucket)
 
-    def fallback(self, accepted: Accepted, failed: Servable) -> Servable | None:
+    def fallback(self, accepted: Accepted, failed: Servable | None) -> Servable | None:
         """Return the version that answers when `failed` raised: the next warm fallback."""
         for version in accepted.document.fallback:
             servable = self._warm.get(ModelVersion(accepted.document.model, version))
             if servable is not None and servable is not failed:
                 return servable
         return None
+
+    def decide_fallback(self, accepted: Accepted, event: Event) -> Decision:
+        """Return who answers an event that is not settled, where the policy is `fallback`."""
+        decision = self.decide(accepted, event, settled=False)
+        other = self.fallback(accepted, None)
+        if other is None:
+            raise NotReady("E_NOT_WARM", "no fallback is loaded here", where=f"route {self.name}")
+        return Decision(
+            other, self.substitute_provenance(decision.provenance, other), decision.bucket
+        )
+
+    def substitute_provenance(self, told: Provenance, servable: Servable) -> Provenance:
+        """Return the provenance of an answer that another version gave."""
+        return replace(
+            told,
+            model=servable.version.model,
+            version=servable.version.version,
+            digest=servable.digest,
+            served_by=servable.version.version,
+        )
+
+    def ready(self, now: int) -> bool:
+        """Whether one version that may answer a present event is warm (R17)."""
+        if self.route is None:
+            return False
+        return any(
+            self.warm(a.document.model, version) is not None
+            for a in _all(self.route)
+            if a.effective <= now
+            for version in a.document.versions()
+        )
 
     def compile(self, accepted: Accepted) -> CompiledDocument:
         """Return a document compiled; one that was read from the log is compiled here."""
@@ -154,21 +193,22 @@ class RoutePlan:
             )
         return told
 
+    def _boundaries(self) -> tuple[int, ...]:
+        return boundaries(self.route) if self.route else ()
+
     def _quick(self, now: int) -> Quick | None:
         if self.route is None or self.marks.stale or self.route.time_field:
             return None
-        times = boundaries(self.route)
-        begins = max([t for t in times if t <= now], default=self.route.floor.visible)
-        ends = min([t for t in times if t > now], default=FOREVER)
+        begins = max([t for t in self._boundaries() if t <= now], default=ALWAYS)
         try:
-            accepted = self.accepted(max(begins, now), max(begins, now))
+            accepted = self.accepted(now, now)
         except (NotReady, BelowFloor):
             return None
         sole = self.compile(accepted).sole
         servable = self.warm(accepted.document.model, sole.version) if sole else None
         if sole is None or servable is None:
             return None
-        return Quick(servable, self.provenance(accepted, sole, servable), begins, ends)
+        return Quick(servable, self.provenance(accepted, sole, servable), begins, self.until)
 
     def _substitute(self, accepted: Accepted, assigned: Assignment, event: Event) -> Servable:
         wanted = self._contracts.get(ModelVersion(accepted.document.model, assigned.version))

@@ -4,15 +4,16 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Final, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from modelwire.control.horizon import MAX_WAIT, Settlement, settlement
-from modelwire.serving.answer import Answer, Answers
-from modelwire.serving.batch import Batch, Rows, predict_rows
+from modelwire.serving.answer import RAISE, Answer, Answers, Raise
+from modelwire.serving.batch import predict_rows
 from modelwire.serving.choosing import document_for, serve
 from modelwire.serving.live import Live
 from modelwire.serving.past import Past
 from modelwire.serving.plan import Coordinates, Event, RoutePlan
+from modelwire.serving.rows import Given, Rows
 from modelwire.serving.settling import event_time
 from modelwire.serving.snapshot import Snapshot
 from modelwire_schemas.errors import NotReady, Rejected
@@ -21,12 +22,6 @@ Key: TypeAlias = str | bytes | int
 Time: TypeAlias = int | float | datetime
 T = TypeVar("T")
 
-
-class Raise:
-    """Says that `predict` raises when nothing is ready."""
-
-
-RAISE: Final = Raise()
 
 INLINE_NS = 1_000_000
 """A model whose run takes longer is run in a thread by `apredict`, so that the loop goes on."""
@@ -81,7 +76,7 @@ class Route:
             ts = (time.monotonic_ns() + snapshot.skew_ns) // 1_000_000 if at is None else at
             if ts.__class__ is int and quick.begins <= ts < quick.ends and ts < snapshot.horizon:
                 servable = quick.servable
-                feed = servable.features.feed(event)
+                feed = servable.one(event) if event.__class__ is dict else servable.feed(event)
                 try:
                     outputs = servable.fast(feed)
                 except Exception as error:
@@ -121,7 +116,7 @@ class Route:
 
     def predict_batch(
         self,
-        rows: Rows,
+        rows: Given,
         *,
         keys: Sequence[Key | None] | None = None,
         at: Sequence[Time] | Time | None = None,
@@ -134,19 +129,18 @@ class Route:
         or a matrix. A faulty row is in `errors` and does not touch its neighbours. Raises
         NotReady when nothing is ready, and Rejected `E_EMPTY_BATCH`, `E_SHAPE`.
         """
-        batch = Batch(rows, keys, headers, sources)
+        batch = Rows(rows, keys, headers, sources)
         snapshot = self._fresh()
         present = self._present(snapshot)
         times = _times(at, present, len(batch))
-        latest = max(times) if times else present
-        snapshot, settled = self._settled(snapshot, latest, present)
-        plan = self._plan(snapshot)
-        return predict_rows(plan, batch, times or present, self._past, settled=settled)
+        latest = times if isinstance(times, int) else max(times)
+        snapshot, _ = self._settled(snapshot, latest, present)
+        return predict_rows(self._plan(snapshot), batch, times, self._past, snapshot.horizon)
 
     def wait_until_ready(self, timeout: float = 30.0) -> None:
         """Wait until a version can answer; raises NotReady after `timeout` seconds and says why."""
         self._revive()
-        if not self._live.wait_for(self._is_ready, timeout):
+        if not self._live.wait_for(self.is_ready, timeout):
             raise NotReady(
                 "E_NOT_READY",
                 f"route {self.name} was not ready within {timeout:g} s: {self._why_not(self.name)}",
@@ -155,9 +149,10 @@ class Route:
     @property
     def ready(self) -> bool:
         """Whether a version can answer now."""
-        return self._is_ready(self._live.snapshot)
+        return self.is_ready(self._live.snapshot)
 
-    def _is_ready(self, snapshot: Snapshot) -> bool:
+    def is_ready(self, snapshot: Snapshot) -> bool:
+        """Whether a version could answer under a snapshot."""
         plan = snapshot.plans.get(self.name)
         return plan is not None and plan.ready(self._present(snapshot))
 
@@ -198,11 +193,9 @@ class Route:
         return snapshot, settled
 
 
-def _times(at: Sequence[Time] | Time | None, present: int, size: int) -> list[int] | None:
-    if at is None:
-        return None
-    if isinstance(at, int | float | datetime):
-        return [event_time(at, present)] * size
+def _times(at: Sequence[Time] | Time | None, present: int, size: int) -> list[int] | int:
+    if at is None or isinstance(at, int | float | datetime):
+        return event_time(at, present)
     if len(at) != size:
         raise Rejected("E_SHAPE", f"{len(at)} times for {size} rows", expected="one time a row")
     return [event_time(one, present) for one in at]

@@ -1,0 +1,290 @@
+"""What runs beside the event path: follower, loader, reporter, and the snapshots that they make."""
+
+import hashlib
+import logging
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from modelwire.clock import Clock
+from modelwire.config import Config
+from modelwire.control.follower import Control, Follower
+from modelwire.control.horizon import Reading
+from modelwire.control.saved import dump, load, state_hash
+from modelwire.control.state import Release, State
+from modelwire.hooks import Hooks
+from modelwire.loading.bring import Bringer, Told
+from modelwire.loading.cache import Cache
+from modelwire.loading.formats import LoadOptions
+from modelwire.loading.limits import memory_limit
+from modelwire.loading.pipeline import Pipeline, Wants
+from modelwire.loading.policy import wanted
+from modelwire.loading.probe import Prober
+from modelwire.reporting.reporter import Reporter
+from modelwire.serving.live import Live
+from modelwire.serving.plan import Marks, RoutePlan
+from modelwire.serving.servable import Servable
+from modelwire.serving.shelf import Shelf
+from modelwire.serving.snapshot import Snapshot
+from modelwire_log.contract import Log
+from modelwire_schemas.control import FOLD_VERSION
+from modelwire_schemas.errors import ModelwireError
+from modelwire_schemas.fleet import FleetReport
+from modelwire_schemas.release import Contract
+from modelwire_schemas.routing import ModelVersion
+
+logger = logging.getLogger("modelwire")
+
+KEEP_EVERY_S = 1.0
+"""The state is kept for a start without the log at most so often."""
+
+UNBOUND = 1 << 62
+
+
+class Runtime:
+    """The threads of one process that embeds the SDK, and the snapshot that they keep fresh."""
+
+    def __init__(
+        self, config: Config, log: Log, live: Live, clock: Clock, hooks: Hooks, sdk: str
+    ) -> None:
+        self.live = live
+        self._config = config
+        self._clock = clock
+        self._hooks = hooks
+        self._sdk = sdk
+        self._instance = f"{config.application}-{config.host}-{secrets.token_hex(4)}"
+        self._routes: frozenset[str] = frozenset()
+        self._building = threading.RLock()
+        self._cache = Cache(config.cache)
+        self._prober = Prober()
+        self._shelf = Shelf()
+        self._hash = (-2, "")
+        self._kept_name = f"{config.namespace}-{hashlib.sha256(log.url.encode()).hexdigest()[:16]}"
+        self._kept: State | None = None
+        self._kept_s = 0.0
+        options = LoadOptions(config.threads, config.allowed_models)
+        self._bringer = Bringer(log, config.namespace, self._cache, self._prober, options)
+        self._follower = Follower(
+            log, config.namespace, self._on_control, clock=clock, kept=self._kept_state
+        )
+        self._control = self._follower.control
+        self._pipeline = Pipeline(
+            self._bring,
+            self._shelf.drop,
+            self._rebuild,
+            self._on_nack,
+            budget=config.memory or (memory_limit() or UNBOUND) // 2,
+            policy=config.memory_policy,
+            clock=clock,
+        )
+        self._reporter = Reporter(
+            log, config.namespace, self.report, self._follower.note, clock=clock
+        )
+
+    def start(self) -> None:
+        """Start the threads; returns at once."""
+        self._prober.start()
+        self._reporter.start()
+        self._follower.start()
+        self._pipeline.start()
+
+    def stop(self, timeout: float) -> None:
+        """Stop the threads, say goodbye to the fleet, give the memory back."""
+        deadline = time.monotonic() + timeout
+
+        def left() -> float:
+            return max(0.0, deadline - time.monotonic())
+
+        self._follower.stop(left())
+        self._pipeline.stop(left())
+        self._reporter.stop(left())
+        with self._building:
+            self.live.replace(replace(self.live.snapshot, warm={}, plans={}))
+        self._shelf.close(left())
+        self._prober.close()
+
+    def open_route(self, name: str) -> None:
+        """Follow one more route: its versions are loaded from now on."""
+        with self._building:
+            self._routes |= {name}
+        self._rebuild()
+        self._reporter.wake()
+
+    def wait_offset(self, offset: int, timeout: float) -> bool:
+        """Wait until the control log is read up to `offset`; False after `timeout` seconds (R13)."""
+        return self.live.wait_for(lambda s: s.offset >= offset, timeout)
+
+    def why_not(self, route: str) -> str:
+        """Say why a route cannot answer."""
+        control = self._control
+        state = control.state.routes.get(route)
+        if control.error is not None:
+            return str(control.error)
+        if state is None:
+            return f"it has no routing document; `modelwire flip {route} VERSION` makes one"
+        reports = self._pipeline.reports(frozenset())
+        named = set(wanted([state], control.state.earliest))
+        said = [r for r in reports if ModelVersion(r.model, r.version) in named]
+        return "; ".join(f"{r.version} is {r.state} {r.code} {r.detail}".strip() for r in said)
+
+    def report(self, goodbye: bool = False) -> FleetReport:  # noqa: FBT001, FBT002
+        """Return what this instance says of itself."""
+        snapshot, control = self.live.snapshot, self._control
+        served = {s.version: s.predictions() for s in snapshot.warm.values()}
+        return FleetReport(
+            instance=self._instance,
+            incarnation=self._instance.rpartition("-")[2],
+            application=self._config.application,
+            namespace=self._config.namespace,
+            host=self._config.host,
+            pid=os.getpid(),
+            sdk=self._sdk,
+            fold=FOLD_VERSION,
+            offset=control.state.offset,
+            state_hash=self._state_hash(control.state),
+            horizon=control.horizon,
+            stale_since=control.stale_since,
+            routes=tuple(sorted(self._routes)),
+            versions=self._pipeline.reports(self._serving(snapshot)),
+            group=self._config.group,
+            errors=self.live.tally.values(),
+            predictions=sum(served.values()),
+            resident=sum(s.model.resident for s in snapshot.warm.values()),
+            goodbye=goodbye,
+        )
+
+    def _bring(self, release: Release, told: Told) -> int:
+        model = self._bringer.bring(release, told)
+        version = ModelVersion(release.model, release.version)
+        servable = Servable(version, release.artifact.digest, release.contract, model)
+        self._shelf.put(servable)
+        return model.resident
+
+    def _on_control(self, control: Control) -> None:
+        before = self._control
+        self._control = control
+        went_stale = bool(control.stale_since) != bool(before.stale_since)
+        if control.state is not before.state or went_stale or self._at_a_boundary(control):
+            self._rebuild()
+        else:
+            self._move_horizon(control)
+        if not control.stale_since:
+            self._keep_state(control.state)
+        if went_stale:
+            why = str(control.error) if control.error else ""
+            self._tell(lambda: self._hooks.on_stale(stale=bool(control.stale_since), why=why))
+            self._reporter.wake()
+
+    def _at_a_boundary(self, control: Control) -> bool:
+        present = self._present(control.reading)
+        return any(plan.until <= present for plan in self.live.snapshot.plans.values())
+
+    def _move_horizon(self, control: Control) -> None:
+        with self._building:
+            skew = self._skew(control.reading)
+            moved = replace(self.live.snapshot, horizon=control.horizon, skew_ns=skew)
+            self.live.replace(moved)
+
+    def _rebuild(self) -> None:
+        """Make the next snapshot from what is known and what is warm."""
+        with self._building:
+            control, warm, before = self._control, self._shelf.warm, self.live.snapshot
+            skew = self._skew(control.reading)
+            marks = Marks(control.state.offset, stale=bool(control.stale_since))
+            present = self._present(control.reading)
+            plans = {
+                name: RoutePlan(
+                    name,
+                    control.state.routes.get(name),
+                    warm,
+                    _contracts(control.state),
+                    marks,
+                    present,
+                    before.plans.get(name),
+                )
+                for name in self._routes
+            }
+            snapshot = Snapshot(
+                control.state,
+                control.horizon,
+                warm,
+                plans,
+                skew,
+                control.stale_since,
+                control.error,
+            )
+            self.live.replace(snapshot)
+            opened = [r for n, r in control.state.routes.items() if n in self._routes]
+        now = max(control.state.earliest, present)
+        self._pipeline.want(Wants(wanted(opened, now), control.state))
+        self._tell_swaps(before, snapshot)
+
+    def _present(self, reading: Reading | None) -> int:
+        return (self._clock.monotonic_ns() + self._skew(reading)) // 1_000_000
+
+    def _skew(self, reading: Reading | None) -> int:
+        if reading is None:
+            return self._clock.now() * 1_000_000 - self._clock.monotonic_ns()
+        return reading.appended * 1_000_000 - reading.at_ns
+
+    def _tell_swaps(self, before: Snapshot, after: Snapshot) -> None:
+        for name, plan in after.plans.items():
+            old = before.plans.get(name)
+            was = old.quick.servable.version.version if old and old.quick else None
+            now = plan.quick.servable.version.version if plan.quick else None
+            if now is not None and now != was:
+                logger.info("%s: %s serves (control offset %d)", name, now, after.offset)
+                self._tell(lambda n=name, w=was, a=now: self._hooks.after_swap(n, w, a))
+                self._reporter.wake()
+
+    def _on_nack(self, version: ModelVersion, code: str, detail: str) -> None:
+        self._reporter.wake()
+        self._tell(lambda: self._hooks.on_nack(version, code, detail))
+
+    def _tell(self, hook: Callable[[], None]) -> None:
+        try:
+            hook()
+        except Exception:
+            logger.exception("a hook failed")
+
+    def _serving(self, snapshot: Snapshot) -> frozenset[ModelVersion]:
+        heads = [p.route.timeline[-1] for p in snapshot.plans.values() if p.route is not None]
+        return frozenset(
+            ModelVersion(a.document.model, v.version)
+            for a in heads
+            for rule in a.document.rules
+            for v in rule.variants
+            if v.weight or v.partitions
+        )
+
+    def _state_hash(self, state: State) -> str:
+        offset, known = self._hash
+        if offset != state.offset:
+            known = state_hash(state)
+            self._hash = (state.offset, known)
+        return known
+
+    def _kept_state(self) -> State | None:
+        content = self._cache.states.load(self._kept_name)
+        try:
+            return None if content is None else load(content)
+        except ModelwireError as error:
+            logger.warning("the kept state is not used: %s", error)
+            return None
+
+    def _keep_state(self, state: State) -> None:
+        now = time.monotonic()
+        if state is not self._kept and now - self._kept_s >= KEEP_EVERY_S:
+            self._kept, self._kept_s = state, now
+            self._cache.states.save(self._kept_name, dump(state))
+
+
+def _contracts(state: State) -> Mapping[ModelVersion, Contract]:
+    return {
+        ModelVersion(release.model, release.version): release.contract
+        for versions in state.releases.values()
+        for release in versions.values()
+    }

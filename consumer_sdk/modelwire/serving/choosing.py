@@ -1,0 +1,75 @@
+"""One event by the rules: the document in force, the version that serves it, its answer."""
+
+from collections.abc import Mapping
+
+from modelwire.control.state import Accepted
+from modelwire.control.timeline import BelowFloor
+from modelwire.serving.answer import Answer
+from modelwire.serving.past import Past
+from modelwire.serving.plan import Decision, Event, RoutePlan
+from modelwire.serving.settling import business_time
+from modelwire_schemas.errors import NotReady, Rejected
+from modelwire_schemas.routing import Staleness
+
+
+def document_for(
+    plan: RoutePlan, ts: int, fields: Mapping[str, object], past: Past | None
+) -> Accepted:
+    """Return the document in force for an event of time `ts` (R5, R20).
+
+    Raises NotReady `E_NO_DOCUMENT` where there is none yet (R8).
+    """
+    route = plan.route
+    name = route.time_field if route else ""
+    bt = business_time(fields, name, ts) if name else ts
+    try:
+        return plan.accepted(ts, bt)
+    except BelowFloor:
+        if route is None or past is None:
+            raise
+        found = past.in_force(plan.name, route.head.revision, ts, bt, plan.marks.offset)
+        if found is None:
+            raise NotReady("E_NO_DOCUMENT", f"route {plan.name} had no document then") from None
+        return found
+
+
+def decide(plan: RoutePlan, accepted: Accepted, event: Event, *, settled: bool) -> Decision:
+    """Return who answers; what is not settled goes by the document's staleness policy (R10)."""
+    if settled or accepted.document.staleness is Staleness.CONTINUE:
+        return plan.decide(accepted, event, settled=settled)
+    if accepted.document.staleness is Staleness.WAIT:
+        raise NotReady(
+            "E_UNSETTLED",
+            "the rules of this time are not settled, and the route's policy is to wait",
+            where=f"route {plan.name}",
+        )
+    return plan.decide_fallback(accepted, event)
+
+
+def serve(plan: RoutePlan, accepted: Accepted, event: Event, *, settled: bool) -> Answer:
+    """Return an event's answer; where its version raises, a fallback answers.
+
+    Raises Rejected `E_MODEL` when none does, or the field at fault.
+    """
+    decision = decide(plan, accepted, event, settled=settled)
+    try:
+        return run(decision, event.body)
+    except Rejected as error:
+        other = None if error.code != "E_MODEL" else plan.fallback(accepted, decision.servable)
+        if other is None:
+            raise
+        told = plan.substitute_provenance(decision.provenance, other)
+        return run(Decision(other, told, decision.bucket), event.body)
+
+
+def run(decision: Decision, event: object) -> Answer:
+    """Run one event through a version."""
+    servable = decision.servable
+    feed = servable.feed(event)
+    try:
+        outputs = servable.model.fast(feed)
+    except Exception as error:  # a model may raise anything; its neighbours must not suffer
+        raise servable.failed(error) from None
+    servable.tick()
+    return Answer(outputs, servable.names, 0, decision.provenance, decision.bucket)
+
