@@ -57,11 +57,11 @@ class Admin:
             raise self._clients.failure(failure, "making topic", topic) from None
         return True
 
-    def settings(self, topic: str) -> dict[str, str]:
+    def settings(self, topic: str, timeout: float = _WITHIN_S) -> dict[str, str]:
         """Return a topic's settings as they are in force."""
         resource = ConfigResource(ResourceType.TOPIC, topic)
         futures: dict[ConfigResource, Future[dict[str, ConfigEntry]]]
-        futures = self._made().describe_configs([resource], request_timeout=_WITHIN_S)
+        futures = self._made().describe_configs([resource], request_timeout=timeout)
         entries = self._result(futures[resource], "asking for the settings of", topic)
         return {name: entry.value for name, entry in entries.items() if entry.value is not None}
 

@@ -40,7 +40,7 @@ DENIED = frozenset(
         KafkaError._AUTHENTICATION,
     }
 )
-_TOO_BIG = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
+_TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 _DAMAGED = frozenset({KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION, KafkaError.INVALID_MSG})
 
 
@@ -70,9 +70,9 @@ def translated(error: KafkaError, doing: str, where: str) -> ModelwireError:
         )
     if code in DENIED:
         return Unavailable("E_LOG_DENIED", f"Kafka refuses {doing} {where}: {text}", todo=_GRANT)
-    if code in _TOO_BIG:
+    if code in _TOO_LARGE:
         return Rejected(
-            "E_TOO_BIG", f"Kafka refuses {doing} {where}: {text}", todo="raise max.message.bytes"
+            "E_TOO_LARGE", f"Kafka refuses {doing} {where}: {text}", todo="raise max.message.bytes"
         )
     if code == KafkaError.INVALID_TIMESTAMP:
         return Rejected(

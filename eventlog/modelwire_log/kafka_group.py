@@ -136,7 +136,7 @@ class KafkaConsumer:
     def _hear(self, error: KafkaError) -> None:
         """Keep what the caller must know; the rest passes by itself."""
         if error.fatal() or error.code() in NOT_THERE | DENIED:
-            self._astray = error.fatal()
+            self._astray = True  # it joins anew, which is how it sees a topic that came late
             self._trouble = self._trouble or self._worded(error, "reading", self._group.streams)
         else:
             logger.info("Kafka, group %s: %s", self._group.name, error.name())

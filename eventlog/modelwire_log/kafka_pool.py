@@ -1,5 +1,6 @@
-"""Readers of a Kafka log, borrowed by place and position, a few of them kept."""
+"""Readers of a Kafka log, lent by place and position; who goes on reading gets the same one."""
 
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from threading import Lock
@@ -8,16 +9,17 @@ from modelwire_log.contract import Place
 from modelwire_log.kafka_client import Clients
 from modelwire_log.kafka_reader import Reader
 
-_KEPT = 8
+_MOST_IDLE = 8
+_LONGEST_IDLE_S = 30.0
 
 
 class Pool:
-    """Lends each reader to one thread at a time and keeps the last few for who goes on reading."""
+    """Lends each reader to one thread at a time; those that nobody wants for long are closed."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
         self._lock = Lock()
-        self._idle: list[Reader] = []
+        self._idle: list[tuple[float, Reader]] = []
         self._closed = False
 
     @contextmanager
@@ -31,25 +33,31 @@ class Pool:
                 reader.close()
 
     def close(self) -> None:
-        """Give all readers back; those that are lent go when they come back."""
+        """Close all readers; those that are lent are closed when they come back."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
-        for reader in idle:
+        for _, reader in idle:
             reader.close()
 
     def _take(self, place: Place, after: int) -> Reader | None:
         with self._lock:
-            for index, reader in enumerate(self._idle):
+            for index, (_, reader) in enumerate(self._idle):
                 if reader.place == place and reader.after == after:
-                    return self._idle.pop(index)
+                    return self._idle.pop(index)[1]
         return None
 
-    def _put_back(self, reader: Reader) -> list[Reader]:
-        """Keep a reader; return those that are to be closed."""
+    def _put_back(self, lent: Reader) -> list[Reader]:
+        """Keep the reader; return those that have to be closed."""
+        now = time.monotonic()
         with self._lock:
-            if reader.spoilt or self._closed:
-                return [reader]
-            self._idle.append(reader)
-            surplus, self._idle = self._idle[:-_KEPT], self._idle[-_KEPT:]
-        return surplus
+            if lent.spoilt or self._closed:
+                return [lent]
+            idle = [*self._idle, (now, lent)]
+            # An idle reader goes on fetching into its buffer, so it is not kept for long.
+            self._idle = [
+                (since, reader)
+                for since, reader in idle[-_MOST_IDLE:]
+                if now - since < _LONGEST_IDLE_S
+            ]
+            return [reader for since, reader in idle if (since, reader) not in self._idle]

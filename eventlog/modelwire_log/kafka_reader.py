@@ -47,6 +47,11 @@ class Reader:
         self._consumer = clients.follower()
         self._consumer.assign([TopicPartition(place.stream, place.partition, after + 1)])
 
+    @property
+    def has_some(self) -> bool:
+        """Tell whether records behind `after` have arrived already."""
+        return bool(self._ahead)
+
     def read(self, last: int, limit: int, deadline: float) -> list[Record]:
         """Return up to `limit` records behind `self.after`, waiting for those up to offset `last`.
 

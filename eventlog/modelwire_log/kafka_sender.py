@@ -31,15 +31,17 @@ class Sender:
         self._lock = Lock()
         self._producer: Producer | None = clients.writer()
 
-    def send(self, records: Sequence[tuple[str, Message]], timeout: float) -> list[Receipt]:
+    def send(
+        self, records: Sequence[tuple[str, Message]], timeout: float, *, tombstones: bool = False
+    ) -> list[Receipt]:
         """Append (stream, message) in order; return when the log has all of them.
 
         After `timeout` seconds nothing of them is sent any more, and Unavailable says that the
-        outcome of what was under way is unknown.
+        outcome of what was under way is unknown. `tombstones` stand for their keys, without values.
         """
         deadline = time.monotonic() + timeout
         producer = self._running()
-        delivery = _Delivery(producer, len(records))
+        delivery = _Delivery(producer, len(records), tombstones=tombstones)
         for index, (stream, message) in enumerate(records):
             if not delivery.post(index, stream, message, deadline):
                 break
@@ -88,8 +90,9 @@ class Sender:
 class _Delivery:
     """How the records of one call fare."""
 
-    def __init__(self, producer: Producer, count: int) -> None:
+    def __init__(self, producer: Producer, count: int, *, tombstones: bool) -> None:
         self._producer = producer
+        self._tombstones = tombstones
         self.left = 0
         self.error: KafkaError | None = None
         self.receipts: list[Receipt | None] = [None] * count
@@ -105,7 +108,7 @@ class _Delivery:
             try:
                 self._producer.produce(
                     stream,
-                    message.value,
+                    None if self._tombstones else message.value,
                     message.key,
                     -1 if message.partition is None else message.partition,
                     on_delivery=partial(self._report, index),

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from modelwire_log.kafka_admin import Admin
 from modelwire_log.kafka_client import Clients
+from modelwire_log.kafka_guard import Guard
 from modelwire_log.kafka_pool import Pool
 from modelwire_log.kafka_query import Query
 from modelwire_log.kafka_sender import Sender
@@ -23,6 +24,7 @@ class Session:
         self.sender = Sender(self.clients)
         self.pool = Pool(self.clients)
         self.admin = Admin(self.clients)
+        self.guard = Guard(servers, self.query, self.admin)
 
     def close(self) -> None:
         """Give all clients back."""

@@ -75,22 +75,24 @@ _OF_MEMBERS = frozenset({*_CLASSIC, "group.protocol", "group.remote.assignor", "
 def kafka_settings(env: Mapping[str, str], explicit: Mapping[str, str] | None) -> dict[str, str]:
     """Return the librdkafka settings of `MODELWIRE_KAFKA_<SETTING>` under the explicit ones.
 
-    `MODELWIRE_KAFKA_SASL_PASSWORD` is `sasl.password`. Raises Rejected `E_KAFKA_SETTING` for a
-    setting that is modelwire's own.
+    `MODELWIRE_KAFKA_SASL_PASSWORD` is `sasl.password`.
     """
-    settings = {
+    return {
         _setting(name.removeprefix(ENVIRONMENT)): value
         for name, value in env.items()
         if name.startswith(ENVIRONMENT)
     } | dict(explicit or {})
+
+
+def refuse_ours(settings: Mapping[str, str]) -> None:
+    """Raise Rejected `E_KAFKA_SETTING` for a setting that an application may not set."""
     for name in settings:
         if name in OURS:
             raise Rejected(
                 "E_KAFKA_SETTING",
-                f"Kafka setting {name} {OURS[name]}",
+                f"the Kafka setting {name} {OURS[name]}",
                 todo=f"leave {name} out",
             )
-    return settings
 
 
 def servers(url: str) -> str:
