@@ -80,10 +80,12 @@ class Capabilities:
 
     `atomic_batch`: `append_batch` is all or nothing. `transactional_positions`: a consumer's
     `commit` writes outputs and positions in one transaction, so a stream is scored exactly once.
+    `makes_streams`: an append to an unknown stream makes it; on Kafka the operator makes topics.
     """
 
     atomic_batch: bool
     transactional_positions: bool
+    makes_streams: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,9 @@ class KafkaLog:
         servers = kafka_settings.servers(url)
         kafka_settings.refuse_ours(kafka or {})
         self.url = kafka_settings.SCHEME + servers
-        self.capabilities = Capabilities(atomic_batch=False, transactional_positions=False)
+        self.capabilities = Capabilities(
+            atomic_batch=False, transactional_positions=False, makes_streams=False
+        )
         self._sessions = Sessions(servers, dict(kafka or {}))
 
     def session(self) -> Session:

@@ -1,0 +1,1 @@
+"""Scoring a stream: read a batch, ask the route, write outputs, commit, in order."""

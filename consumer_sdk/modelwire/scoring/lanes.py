@@ -1,0 +1,77 @@
+"""The partitions of a scorer: what waits in each, and how far each is settled (R10, R12)."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from modelwire.control.horizon import (
+    MAX_WAIT,
+    Settlement,
+    missed,
+    newly_accepted,
+    settlement,
+)
+from modelwire.control.state import State
+from modelwire.serving.snapshot import Snapshot
+from modelwire_log.contract import Place, Position, Record
+from modelwire_schemas.routing import Staleness
+
+
+@dataclass(slots=True)
+class Lane:
+    """One partition: records in order, the position behind the last one done, c and H.
+
+    `waiting_ms` is the log's time since when its first record has waited to be settled.
+    """
+
+    place: Place
+    after: int
+    settled: int = -1
+    control: int = -1
+    records: deque[Record] = field(default_factory=deque[Record])
+    waiting_ms: int = -1
+
+
+def may_score(lane: Lane, ts: int, snapshot: Snapshot, now: int, staleness: Staleness) -> bool:
+    """Say whether a lane's next event may be scored now: it is settled, or has waited enough."""
+    verdict = settlement(ts, snapshot.horizon, now)
+    if verdict is Settlement.SETTLED:
+        return True
+    if staleness is Staleness.WAIT:
+        return False
+    if verdict is Settlement.AHEAD or snapshot.stale_since:
+        return True
+    if lane.waiting_ms < 0:
+        lane.waiting_ms = now
+    return now - lane.waiting_ms >= MAX_WAIT
+
+
+def advanced(lane: Lane, scored: Sequence[tuple[Record, int]], snapshot: Snapshot) -> Position:
+    """Return the position behind events (record and time) that were scored under a snapshot."""
+    settled = [ts for _, ts in scored if ts < snapshot.horizon]
+    return Position(
+        lane.place,
+        scored[-1][0].offset,
+        max(lane.control, snapshot.offset),
+        max([lane.settled, *settled]),
+    )
+
+
+def advance(lane: Lane, position: Position) -> None:
+    """Take note of a position that is committed."""
+    while lane.records and lane.records[0].offset <= position.after:
+        lane.records.popleft()
+    lane.after, lane.control, lane.settled = position.after, position.control, position.settled
+    lane.waiting_ms = -1
+
+
+def overlooked(before: State, after: State, route: str, lanes: list[Lane]) -> list[str]:
+    """Return the documents that should have counted for what these lanes have settled (R12)."""
+    accepted = newly_accepted(before, after, route)
+    return [
+        f"revision {a.revision} at control offset {a.offset} reaches back before "
+        f"{lane.settled} in {lane.place}"
+        for lane in lanes
+        if lane.settled >= 0
+        for a in missed(accepted, lane.settled)
+    ]

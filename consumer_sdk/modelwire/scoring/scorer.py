@@ -1,0 +1,341 @@
+"""Our loop: events of a stream in, outputs out, positions with them; order is kept."""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from modelwire.control.state import State
+from modelwire.models import Models
+from modelwire.scoring.events import Fields, Reading, decode
+from modelwire.scoring.lanes import Lane, advance, advanced, may_score, overlooked
+from modelwire.scoring.outputs import Encoder, dead_letter
+from modelwire.serving.answer import Answers
+from modelwire.serving.batch import predict_rows
+from modelwire.serving.plan import RoutePlan
+from modelwire.serving.rows import Rows
+from modelwire.serving.snapshot import Snapshot
+from modelwire_log.contract import Consumer, Group, Log, Message, Place, Position, Record
+from modelwire_schemas.errors import Conflict, ModelwireError, NotFound, NotReady, Unavailable
+
+logger = logging.getLogger("modelwire.scoring")
+
+BATCH = 500
+"""Events that are scored together at most; at a low rate an event does not wait for others."""
+
+IDLE = 0.1
+"""Seconds that one poll of an empty stream takes."""
+
+HELD = 0.02
+"""Seconds between two looks at events that wait to be settled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is to be scored: by which route, from where to where, as which group.
+
+    `begin` is `start`, `end` or a time in ms, for a group without positions. Bad events go to
+    `dead_letters`, by default `<sink>.dead-letters`.
+    """
+
+    route: str
+    source: str
+    sink: str
+    group: str
+    begin: str | int = "start"
+    reading: Reading = field(default_factory=Reading)
+    dead_letters: str = ""
+    batch: int = BATCH
+
+    @property
+    def graveyard(self) -> str:
+        """The stream of the dead letters."""
+        return self.dead_letters or f"{self.sink}.dead-letters"
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a scorer has done so far."""
+
+    events: int = 0
+    outputs: int = 0
+    dead: int = 0
+    batches: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """The events of one batch: the lane, the record, the event's fields or fault, its time."""
+
+    lane: Lane
+    record: Record
+    fields: Fields | ModelwireError
+    ts: int
+
+
+class Scorer:
+    """Scores a stream in the thread that calls `run`. `stop` may be called from anywhere."""
+
+    def __init__(self, models: Models, log: Log, job: Job) -> None:
+        self.totals = Totals()
+        self._models = models
+        self._log = log
+        self._job = job
+        self._route = models.route(job.route)
+        self._lanes: dict[Place, Lane] = {}
+        self._encoder = Encoder()
+        self._state = State()
+        self._stop = threading.Event()
+        self._partitions: dict[str, int] = {}
+
+    def stop(self) -> None:
+        """Finish the batch that is under way, commit it, leave the group."""
+        self._stop.set()
+
+    def run(self, *, until_end: bool = False, timeout: float = 30.0) -> Totals:
+        """Score until `stop`, or with `until_end` until the group has done what is there now.
+
+        Waits up to `timeout` seconds for a version to be warm before it takes a partition (R17).
+        Raises NotReady when none is, NotFound `E_NO_STREAM` for a missing stream.
+        """
+        self._check_streams()
+        ends = self._ends() if until_end else {}
+        self._wait_until_ready(timeout)
+        if self._stop.is_set():
+            return self.totals
+        group = Group(
+            self._job.group,
+            (self._job.source,),
+            self._job.begin,
+            on_assigned=self._assigned,
+            on_revoked=self._revoked,
+        )
+        consumer = self._log.consumer(group)
+        try:
+            while not self._stop.is_set():
+                idle = not self.step(consumer)
+                if until_end and idle and self._reached(ends):
+                    break
+        finally:
+            consumer.close()
+        return self.totals
+
+    def step(self, consumer: Consumer) -> int:
+        """Score one batch; return how many records were read or done."""
+        held = sum(len(lane.records) for lane in self._lanes.values())
+        room = max(1, self._job.batch - held)
+        records = self._poll(consumer, room, HELD if held else IDLE)
+        for record in records:
+            lane = self._lanes.get(Place(record.stream, record.partition))
+            if lane is not None:
+                lane.records.append(record)
+        finished = self._score(consumer)
+        self._hold(consumer)
+        return len(records) + finished
+
+    def _poll(self, consumer: Consumer, limit: int, timeout: float) -> list[Record]:
+        try:
+            return consumer.poll(limit, timeout)
+        except Unavailable as error:
+            logger.warning("the stream is out of reach: %s", error)
+            self._stop.wait(IDLE)
+            return []
+
+    def _score(self, consumer: Consumer) -> int:
+        snapshot = self._models.live.snapshot
+        self._look_back(snapshot.state)
+        plan = snapshot.plans.get(self._job.route)
+        if plan is None or plan.route is None:
+            return 0
+        batch = self._take(plan, snapshot)
+        if not batch:
+            return 0
+        outputs, finished = self._outputs(plan, snapshot, batch)
+        return self._commit(consumer, snapshot, outputs, finished)
+
+    def _take(self, plan: RoutePlan, snapshot: Snapshot) -> list[_Taken]:
+        """Return the events that may be scored now, lane by lane, in order."""
+        assert plan.route is not None  # noqa: S101  the caller has looked
+        staleness = plan.route.head.document.staleness
+        now = (time.monotonic_ns() + snapshot.skew_ns) // 1_000_000
+        batch: list[_Taken] = []
+        for lane in self._lanes.values():
+            records = list(lane.records)
+            events = decode(records) if records else []
+            for record, fields in zip(records, events, strict=True):
+                known: Fields = {} if isinstance(fields, ModelwireError) else fields
+                ts = self._job.reading.time(record, known)
+                if not may_score(lane, ts, snapshot, now, staleness):
+                    break
+                batch.append(_Taken(lane, record, fields, ts))
+        return batch
+
+    def _outputs(
+        self, plan: RoutePlan, snapshot: Snapshot, batch: Sequence[_Taken]
+    ) -> tuple[list[tuple[str, Message]], list[_Taken]]:
+        """Return what is to be written, and the events that this finishes."""
+        good = [t for t in batch if not isinstance(t.fields, ModelwireError)]
+        faults = {id(t): t.fields for t in batch if isinstance(t.fields, ModelwireError)}
+        stage = dict.fromkeys(faults, "decode")
+        made: dict[int, Message | None] = {}
+        if good:
+            answers = self._answers(plan, snapshot, good)
+            if isinstance(answers, NotReady):
+                faults |= {id(t): answers for t in good}
+            else:
+                records = [t.record for t in good]
+                messages = self._encoder.messages(records, answers, self._count(self._job.sink))
+                made = {id(t): m for t, m in zip(good, messages, strict=True)}
+                for row, error in answers.errors:
+                    faults[id(good[row])] = error
+                    stage[id(good[row])] = "model" if error.code == "E_MODEL" else "contract"
+        return self._arrange(batch, made, faults, stage)
+
+    def _answers(
+        self, plan: RoutePlan, snapshot: Snapshot, good: Sequence[_Taken]
+    ) -> Answers | NotReady:
+        reading, records = self._job.reading, [t.record for t in good]
+        fields = [t.fields for t in good]
+        rows = Rows(
+            fields,
+            [reading.key(t.record, t.fields) for t in good if isinstance(t.fields, dict)],
+            [dict(r.headers) for r in records] if any(r.headers for r in records) else None,
+            [(r.stream, r.partition, r.offset) for r in records],
+        )
+        times = [t.ts for t in good]
+        try:
+            return predict_rows(plan, rows, times, self._models.past, snapshot.horizon)
+        except NotReady as error:
+            return error
+
+    def _arrange(
+        self,
+        batch: Sequence[_Taken],
+        made: dict[int, Message | None],
+        faults: dict[int, ModelwireError],
+        stage: dict[int, str],
+    ) -> tuple[list[tuple[str, Message]], list[_Taken]]:
+        """Put outputs and dead letters in order; a lane stops at what nothing can serve yet."""
+        outputs: list[tuple[str, Message]] = []
+        finished: list[_Taken] = []
+        stopped: set[Place] = set()
+        for taken in batch:
+            fault = faults.get(id(taken))
+            if taken.lane.place in stopped or isinstance(fault, NotReady):
+                stopped.add(taken.lane.place)
+                continue
+            message = made.get(id(taken))
+            if fault is not None:
+                where = self._job.graveyard
+                letter = dead_letter(taken.record, fault, stage[id(taken)], self._count(where))
+                outputs.append((where, letter))
+            elif message is not None:
+                outputs.append((self._job.sink, message))
+            finished.append(taken)
+        return outputs, finished
+
+    def _commit(
+        self,
+        consumer: Consumer,
+        snapshot: Snapshot,
+        outputs: Sequence[tuple[str, Message]],
+        finished: Sequence[_Taken],
+    ) -> int:
+        """Write outputs and positions; what could not be written is scored again."""
+        scored: dict[Place, list[_Taken]] = {}
+        for taken in finished:
+            scored.setdefault(taken.lane.place, []).append(taken)
+        ahead = [
+            (lane[0].lane, advanced(lane[0].lane, [(t.record, t.ts) for t in lane], snapshot))
+            for lane in scored.values()
+        ]
+        if not ahead:
+            return 0
+        try:
+            consumer.commit([position for _, position in ahead], outputs)
+        except Conflict as lost:
+            logger.warning("another member has a partition of this batch: %s", lost)
+            return 0
+        except Unavailable as error:
+            logger.warning("outputs are not written yet: %s", error)
+            self._stop.wait(IDLE)
+            return 0
+        for lane, position in ahead:
+            advance(lane, position)
+        dead = sum(1 for stream, _ in outputs if stream == self._job.graveyard)
+        self.totals.batches += 1
+        self.totals.events += len(finished)
+        self.totals.dead += dead
+        self.totals.outputs += len(outputs) - dead
+        return len(finished)
+
+    def _hold(self, consumer: Consumer) -> None:
+        """Read no further where events wait, and read on where none do."""
+        waiting = [p for p, lane in self._lanes.items() if lane.records]
+        consumer.pause(waiting)
+        consumer.resume([p for p in self._lanes if p not in waiting])
+
+    def _assigned(self, positions: Sequence[Position]) -> None:
+        """Take partitions over; first read the control log as far as the last owner had (R13)."""
+        for position in positions:
+            if position.control >= 0:
+                self._models.wait_for_offset(position.control, 10.0)
+            lane = Lane(position.place, position.after, position.settled, position.control)
+            self._lanes[position.place] = lane
+
+    def _revoked(self, places: Sequence[Place]) -> None:
+        for place in places:
+            self._lanes.pop(place, None)
+
+    def _look_back(self, state: State) -> None:
+        if state is self._state:
+            return
+        for text in overlooked(self._state, state, self._job.route, list(self._lanes.values())):
+            logger.error("E_HORIZON: %s", text)
+            self._models.live.tally.add("E_HORIZON")
+        self._state = state
+
+    def _wait_until_ready(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while not self._route.ready and not self._stop.is_set():
+            left = deadline - time.monotonic()
+            try:
+                self._route.wait_until_ready(min(0.2, max(0.0, left)))
+            except NotReady:
+                if left <= 0:
+                    raise
+
+    def _check_streams(self) -> None:
+        """Look for the streams; raises NotFound `E_NO_STREAM` for one that nobody will make."""
+        there = self._log.streams()
+        needed = [self._job.source]
+        if not self._log.capabilities.makes_streams:
+            needed += [self._job.sink, self._job.graveyard]
+        for stream in needed:
+            if stream not in there:
+                raise NotFound(
+                    "E_NO_STREAM",
+                    f"there is no stream {stream}",
+                    where=self._log.url,
+                    todo=f"make it: modelwire topics create {stream}",
+                )
+
+    def _count(self, stream: str) -> int:
+        """Return how many partitions a stream has; one that is not there is made like the source."""
+        if stream not in self._partitions:
+            there = self._log.streams()
+            if stream not in there:
+                self._log.create(stream, there[self._job.source])
+                there = self._log.streams()
+            self._partitions[stream] = there[stream]
+        return self._partitions[stream]
+
+    def _ends(self) -> dict[Place, int]:
+        count = self._log.streams()[self._job.source]
+        places = [Place(self._job.source, partition) for partition in range(count)]
+        return {place: self._log.end(place) for place in places}
+
+    def _reached(self, ends: dict[Place, int]) -> bool:
+        after = {p.place: p.after for p in self._log.positions(self._job.group)}
+        return all(after.get(place, -1) >= end for place, end in ends.items())
