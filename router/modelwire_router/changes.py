@@ -1,0 +1,208 @@
+"""Whole routing documents for what an operator asks: flip, split, undo (pure)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from modelwire.control.history import Past, documents
+from modelwire.control.state import ALWAYS, Accepted, RouteState, State
+from modelwire.control.timeline import displaced
+from modelwire.routing.ranges import from_percent, reweigh
+from modelwire_schemas.contracts import differences
+from modelwire_schemas.errors import Conflict, NotFound
+from modelwire_schemas.names import name, version as checked_version
+from modelwire_schemas.routing import (
+    BUCKETS,
+    Change,
+    RouteRevision,
+    RoutingChanged,
+    RoutingDocument,
+    Rule,
+    Split,
+    Variant,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """When a change holds: now, at a time (ms), or for every event that is not scored yet."""
+
+    at: int | None = None
+    at_once: bool = False
+    cancel_scheduled: bool = False
+
+
+NOW = When()
+
+
+def flip(
+    state: State, route: str, version: str, *, model: str = "", when: When = NOW
+) -> RoutingChanged:
+    """Return the change that gives one version every event of a route.
+
+    A new route takes the model of its own name unless `model` says another one.
+    """
+    before = state.routes.get(route)
+    variant = Variant(checked_version(version), version, ((0, BUCKETS),))
+    rules = (Rule("all", (variant,), _split(before, route)),)
+    return _change(state, before, _document(before, route, model, rules), when)
+
+
+def split(
+    state: State,
+    route: str,
+    weights: Mapping[str, str],
+    *,
+    model: str = "",
+    when: When = NOW,
+) -> RoutingChanged:
+    """Return the change that divides the events that no condition matches, in percent by version.
+
+    The fewest keys move (R26). A version with weight 0 is held warm and gets none. Rules with a
+    condition stay as they are. Raises Rejected `E_WEIGHTS` unless the weights are 100 together.
+    """
+    before = state.routes.get(route)
+    counts = from_percent(weights)
+    last = before.head.document.rules[-1] if before else None
+    variants = reweigh(
+        last.variants if last else (),
+        [(checked_version(version), version, count) for version, count in counts.items()],
+    )
+    rule = Rule(last.name if last else "all", variants, _split(before, route))
+    conditional = before.head.document.rules[:-1] if before else ()
+    return _change(state, before, _document(before, route, model, (*conditional, rule)), when)
+
+
+def undo(
+    state: State,
+    past: Sequence[Past],
+    route: str,
+    *,
+    step: bool = False,
+    to: int | None = None,
+) -> RoutingChanged:
+    """Return the change, at once, that takes the newest one of a route back (R24).
+
+    It goes to the newest earlier document in which one version had everything, with `step` to the
+    document before, with `to` to that revision. A change of several routes is undone whole.
+    Raises NotFound `E_NO_EARLIER` when there is none, Conflict `E_MOVED` when another route of
+    the same change has changed since.
+    """
+    head = _head(state, route)
+    together = next(p.documents for p in past if p.entry.offset == head.offset)
+    changes = [_undo_one(state, past, a, step=step, to=to) for a in together]
+    return RoutingChanged(tuple(changes), at_once=True)
+
+
+def replace_document(
+    state: State, document: RoutingDocument, *, expected: int | None = None, when: When = NOW
+) -> RoutingChanged:
+    """Return the change that sets a whole document, from the newest or the `expected` revision."""
+    before = state.routes.get(document.route)
+    change = _change(state, before, document, when)
+    if expected is None:
+        return change
+    return replace(change, changes=(replace(change.changes[0], replaces=expected),))
+
+
+def _undo_one(
+    state: State, past: Sequence[Past], undone: Accepted, *, step: bool, to: int | None
+) -> Change:
+    route = undone.document.route
+    head = _head(state, route)
+    if head.revision != undone.revision:
+        raise Conflict(
+            "E_MOVED",
+            f"route {route} was changed together with it and has moved on to revision "
+            f"{head.revision}",
+            where=f"{head.author or 'somebody'} at offset {head.offset}",
+            todo="undo that one first, or flip the route by itself",
+        )
+    target = _target(documents(list(past), route), head, step=step, to=to)
+    taken_back = tuple(range(target.revision + 1, head.revision + 1))
+    document = replace(
+        target.document,
+        contract_changed=_breaks(state, head.document, target.document),
+        reshuffle=_salts(head.document) != _salts(target.document),
+    )
+    return Change(document, head.revision, target.revision, taken_back)
+
+
+def _target(
+    accepted: Sequence[Accepted], head: Accepted, *, step: bool, to: int | None
+) -> Accepted:
+    gone = {revision for a in accepted for revision in a.undoes}
+    earlier = [
+        a
+        for a in accepted
+        if a.revision < head.revision and a.revision not in gone and not a.restores
+    ]
+    if to is not None:
+        named = [a for a in accepted if a.revision == to and to < head.revision]
+        found = named[0] if named else None
+    elif step:
+        found = earlier[-1] if earlier else None
+    else:
+        found = next((a for a in reversed(earlier) if a.document.sole_version()), None)
+    if found is None:
+        raise NotFound(
+            "E_NO_EARLIER",
+            f"there is nothing to go back to from revision {head.revision}",
+            where=f"route {head.document.route}",
+            todo=f"modelwire history {head.document.route} shows what there is; name one by --to",
+        )
+    return found
+
+
+def _change(
+    state: State, before: RouteState | None, document: RoutingDocument, when: When
+) -> RoutingChanged:
+    revision = before.head.revision if before else 0
+    return RoutingChanged(
+        (Change(document, revision),),
+        effective_at=when.at,
+        at_once=when.at_once,
+        cancels=_cancels(state, before, when) if before and when.cancel_scheduled else (),
+    )
+
+
+def _cancels(state: State, before: RouteState, when: When) -> tuple[RouteRevision, ...]:
+    effective = ALWAYS if when.at_once else when.at if when.at is not None else state.earliest
+    hit = displaced(before, effective, state.earliest)
+    return tuple(RouteRevision(before.route, a.revision) for a in hit)
+
+
+def _document(
+    before: RouteState | None, route: str, model: str, rules: tuple[Rule, ...]
+) -> RoutingDocument:
+    if before is None:
+        return RoutingDocument(name("route", route), name("model", model or route), rules)
+    old = before.head.document
+    changed = replace(old, rules=rules, contract_changed=False, reshuffle=False)
+    return replace(changed, model=name("model", model)) if model else changed
+
+
+def _split(before: RouteState | None, route: str) -> Split:
+    """Return the split of a route's last rule: its salt survives every change (R27)."""
+    return before.head.document.rules[-1].split if before else Split(salt=route)
+
+
+def _head(state: State, route: str) -> Accepted:
+    found = state.routes.get(route)
+    if found is None:
+        known = ", ".join(sorted(state.routes)) or "none"
+        raise NotFound("E_UNKNOWN_ROUTE", f"there is no route {route}", expected=f"one of {known}")
+    return found.head
+
+
+def _breaks(state: State, old: RoutingDocument, new: RoutingDocument) -> bool:
+    pairs = [
+        (state.release(old.model, a), state.release(new.model, b))
+        for a in old.versions()
+        for b in new.versions()
+    ]
+    return any(a and b and differences(a.contract, b.contract) for a, b in pairs)
+
+
+def _salts(document: RoutingDocument) -> set[str]:
+    return {rule.split.salt for rule in document.rules}
+
