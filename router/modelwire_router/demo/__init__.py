@@ -1,0 +1,1 @@
+"""The demo: real flights are scored while versions are released, split and undone."""
