@@ -107,14 +107,15 @@ class Cache:
 
         Who comes second looks again at what the first one left before doing it anew.
         """
-        try:
-            held = files.locked(self._store / "locks" / names.digest(digest), timeout)
-            with held as got:
-                if not got:
-                    logger.warning("somebody holds %s too long; going on without", digest[:12])
-                yield
-        except OSError as error:
-            raise _unwritable(self._store, error) from None
+        with contextlib.ExitStack() as held:
+            lock = files.locked(self._store / "locks" / names.digest(digest), timeout)
+            try:
+                got = held.enter_context(lock)
+            except OSError as error:
+                raise _unwritable(self._store, error) from None
+            if not got:
+                logger.warning("somebody holds %s too long; going on without", digest[:12])
+            yield
 
     def hold(self, digest: str) -> "Hold":
         """Keep the files of a version in use from being pruned by anyone, until it is closed."""

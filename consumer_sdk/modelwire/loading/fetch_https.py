@@ -51,18 +51,18 @@ def _read_once(
     wire.settimeout(pace.left())
     target = quote(urlsplit(address.uri).path or "/", safe="/%:@!$&'()*+,;=~")
     connection.request("GET", target, headers={"Accept-Encoding": "identity"})
-    answer = connection.getresponse()
-    if answer.status in MOVED:
-        return _moved(address, answer.getheader("Location") or "")
-    if answer.status != http.client.OK:
-        raise _refused(address, answer.status)
-    while data := answer.read1(AT_ONCE):
-        sink.write(data)
-        pace.got(len(data))
-        wire.settimeout(pace.left())
-    pace.got(0)
-    if answer.length:
-        raise Unavailable("E_UNAVAILABLE", "the connection ended too early", where=address.uri)
+    with contextlib.closing(connection.getresponse()) as answer:
+        if answer.status in MOVED:
+            return _moved(address, answer.getheader("Location") or "")
+        if answer.status != http.client.OK:
+            raise _refused(address, answer.status)
+        while data := answer.read1(AT_ONCE):
+            sink.write(data)
+            pace.got(len(data))
+            wire.settimeout(pace.left())
+        pace.got(0)
+        if answer.length:
+            raise Unavailable("E_UNAVAILABLE", "the connection ended too early", where=address.uri)
     return None
 
 
@@ -83,13 +83,14 @@ def _connection(address: Address, pace: Pace) -> Generator[http.client.HTTPSConn
         connection = http.client.HTTPSConnection(address.host, timeout=CONNECT, context=context)
     with contextlib.closing(connection):
         connection.connect()
-        cut = threading.Timer(pace.left_in_all(), _cut, [connection.sock])
-        cut.daemon = True
-        cut.start()
-        try:
-            yield connection
-        finally:
-            cut.cancel()
+        with contextlib.closing(connection.sock) as wire:
+            cut = threading.Timer(pace.left_in_all(), _cut, [wire])
+            cut.daemon = True
+            cut.start()
+            try:
+                yield connection
+            finally:
+                cut.cancel()
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """A file from an object store: s3: gs: az: through obstore, set up by the stores' own variables."""
 
+import os
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,9 @@ from modelwire_schemas.errors import ModelwireError, NotFound, Rejected, Unavail
 AT_ONCE = 1024 * 1024
 
 CONNECT = timedelta(seconds=10)
+
+ALLOW_HTTP = ("AWS_ALLOW_HTTP", "AZURE_ALLOW_HTTP", "GOOGLE_ALLOW_HTTP")
+"""Where an operator says that a store of their own may be asked without TLS."""
 
 
 def read(address: Address, sink: Sink, pace: Pace) -> None:
@@ -29,22 +33,25 @@ def read(address: Address, sink: Sink, pace: Pace) -> None:
                 "timeout": timedelta(seconds=pace.left_in_all()),
                 "read_timeout": timedelta(seconds=pace.left()),
                 "connect_timeout": CONNECT,
+                # Options of ours put the stores' variables out of force, also this one.
+                "allow_http": any(os.environ.get(name, "") in ("1", "true") for name in ALLOW_HTTP),
             },
             retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=pace.left())},
         )
         for data in store.get(name).stream(min_chunk_size=AT_ONCE):
             sink.write(data)
             pace.got(len(data))
-    except (exceptions.BaseError, ValueError) as error:
+    except (exceptions.BaseError, OSError, ValueError) as error:
         pace.got(0)
         raise _meaning(error, exceptions, address, pace) from None
 
 
 def _meaning(error: Exception, exceptions: Any, address: Address, pace: Pace) -> ModelwireError:  # noqa: ANN401
     text = next(iter(str(error).strip().splitlines()), type(error).__name__)
-    if isinstance(error, exceptions.NotFoundError):
+    if isinstance(error, exceptions.NotFoundError | FileNotFoundError):
         return NotFound("E_NOT_FOUND", "the object is not there", where=address.uri)
-    if isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError):
+    refused = exceptions.PermissionDeniedError | exceptions.UnauthenticatedError | PermissionError
+    if isinstance(error, refused):
         return Rejected("E_DENIED", "the store does not let us read it", where=address.uri)
     if "timed out" in str(error) or "TimedOut" in str(error):
         return pace.too_slow("nothing comes in")

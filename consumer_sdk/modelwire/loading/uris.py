@@ -52,8 +52,8 @@ def parse(uri: str) -> Address:
     path = unquote(parts.path)
     if _ESCAPE.search(path) or "\\" in path or not path.isprintable():
         raise _refused(uri, "its escapes hide other characters", "a plain path")
-    if ".." in path.split("/") or "." in path.split("/"):
-        raise _refused(uri, "it climbs through the folders", "a path without . and ..")
+    if not path.startswith("/") or {".", ".."} & set(path.split("/")):
+        raise _refused(uri, "it climbs through the folders", "an absolute path without . and ..")
     _check_host(uri, parts.scheme, parts.hostname or "", port)
     return Address(parts.scheme, parts.netloc, path, uri)
 
