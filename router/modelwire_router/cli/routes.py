@@ -1,0 +1,1 @@
+"""Verbs that change which version answers: apply, flip, split, undo."""

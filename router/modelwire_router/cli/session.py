@@ -1,0 +1,90 @@
+"""What every verb shares: the log, the folded state, and how results are printed."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+import orjson
+
+from modelwire.control.commands import By, Outcome, me, submit
+from modelwire.control.reading import fold_log
+from modelwire.control.state import State
+from modelwire_log.contract import Log
+from modelwire_log.open import open_log
+from modelwire_schemas.control import Body
+from modelwire_schemas.errors import Rejected
+from modelwire_schemas.names import name
+
+
+class Session:
+    """One call of the command line."""
+
+    def __init__(self, url: str, namespace: str, *, as_json: bool) -> None:
+        self.url = url
+        self.namespace = name("namespace", namespace)
+        self.as_json = as_json
+        self._log: Log | None = None
+
+    def log(self) -> Log:
+        """Return the log; raises Rejected `E_CONFIG` when none is named."""
+        if self._log is None:
+            if not self.url:
+                raise Rejected(
+                    "E_CONFIG",
+                    "no log is given",
+                    expected="sqlite:///path or kafka://host:port",
+                    todo="pass --log, or set MODELWIRE_LOG",
+                )
+            self._log = open_log(self.url)
+            click.get_current_context().call_on_close(self._log.close)
+        return self._log
+
+    def state(self) -> State:
+        """Return the fold of the control log as it is now."""
+        return fold_log(self.log(), self.namespace)
+
+    def submit(
+        self, body: Body, state: State, *, reason: str = "", request_id: str | None = None
+    ) -> Outcome:
+        """Append a command; raises Conflict or Rejected unless the fold accepts it."""
+        by: By = me(reason)
+        outcome = submit(
+            self.log(), self.namespace, body, by, state=state, request_id=request_id
+        )
+        outcome.verdict.check()
+        return outcome
+
+    def data(self, row: Mapping[str, Any], text: str) -> None:
+        """Print one result: an object with --json, else a line for people."""
+        click.echo(orjson.dumps(dict(row), default=str) if self.as_json else text)
+
+    def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+        """Print results: an object a line with --json, else a table."""
+        if self.as_json:
+            for row in rows:
+                click.echo(orjson.dumps(dict(row), default=str))
+        else:
+            click.echo(_aligned(rows, columns), nl=False)
+
+    def say(self, text: str) -> None:
+        """Tell people something that is no data: on stderr."""
+        click.secho(text, err=True, dim=sys.stderr.isatty() and "NO_COLOR" not in os.environ)
+
+
+def _aligned(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    lines = [[column.upper() for column in columns]]
+    lines += [[_cell(row.get(column)) for column in columns] for row in rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    return "".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        + "\n"
+        for line in lines
+    )
+
+
+def _cell(value: object) -> str:
+    if value is None or value == "":
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
