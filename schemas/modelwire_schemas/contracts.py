@@ -25,7 +25,9 @@ def _faults(contract: Contract) -> Iterator[str]:
         yield "it has no output"
     for kind, tensors in (("input", contract.inputs), ("output", contract.outputs)):
         names = [tensor.name for tensor in tensors]
-        yield from (f"{kind} {n!r} stands twice" for n in dict.fromkeys(names) if names.count(n) > 1)
+        yield from (
+            f"{kind} {n!r} stands twice" for n in dict.fromkeys(names) if names.count(n) > 1
+        )
     inputs = {tensor.name: tensor for tensor in contract.inputs}
     fed = [feed.input for feed in contract.feeds]
     yield from (f"no event field feeds input {n!r}" for n in inputs if n not in fed)

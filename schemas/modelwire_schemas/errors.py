@@ -1,14 +1,14 @@
 """Every error that modelwire raises: one tree, each with a code, a place and a way out.
 
-    ModelwireError          exit 1   something failed
-    ├── NotFound            exit 3   what was asked for does not exist
-    ├── Conflict            exit 4   somebody else was first; names who
-    ├── Rejected            exit 5   the input breaks a rule; names the rule
-    ├── TimedOut            exit 6   the wait was bounded, and it ended
-    │   └── NotReady        exit 6   no version can answer yet; says why
-    ├── Unavailable         exit 1   the log, a store or a disk is out of reach
-    ├── Corrupt             exit 1   bytes are not what was written
-    └── TooNew              exit 1   a record needs a newer modelwire (R25)
+ModelwireError          exit 1   something failed
+├── NotFound            exit 3   what was asked for does not exist
+├── Conflict            exit 4   somebody else was first; names who
+├── Rejected            exit 5   the input breaks a rule; names the rule
+├── TimedOut            exit 6   the wait was bounded, and it ended
+│   └── NotReady        exit 6   no version can answer yet; says why
+├── Unavailable         exit 1   the log, a store or a disk is out of reach
+├── Corrupt             exit 1   bytes are not what was written
+└── TooNew              exit 1   a record needs a newer modelwire (R25)
 """
 
 from typing import ClassVar
