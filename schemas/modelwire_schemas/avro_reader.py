@@ -38,7 +38,7 @@ class Source(io.BytesIO):
 
     def exactly(self, count: int) -> bytes:
         """Return the next `count` bytes."""
-        if count < 0 or len(data := self.read(count)) != count:
+        if len(data := self.read(count)) != count:
             raise damaged("a length that is not there")
         return data
 

@@ -154,6 +154,12 @@ def test_an_unknown_schema_is_refused() -> None:
         decode(Kind.POLICY_SET, bytes(value))
 
 
+@pytest.mark.parametrize("magic", [b"\xc3\x02", b"\x01\xc3", b"\0\0"])
+def test_another_encoding_is_refused(magic: bytes) -> None:
+    with pytest.raises(Corrupt, match=r"^E_CORRUPT: the bytes hold no Avro object"):
+        decode(Kind.POLICY_SET, magic + encode(SAMPLES[Kind.POLICY_SET])[2:])
+
+
 def test_the_schema_of_another_kind_is_refused() -> None:
     with pytest.raises(Rejected, match=r"^E_SCHEMA"):
         decode(Kind.FLEET_REPORT, encode(SAMPLES[Kind.POLICY_SET]))

@@ -61,6 +61,8 @@ def test_the_largest_predicates_travel_and_larger_ones_do_not() -> None:
     deep, wide = nested(MAX_DEPTH), All((LEAF,) * (MAX_NODES - 1))
     assert restore(flatten(deep)) == deep
     assert restore(flatten(wide)) == wide
+    with pytest.raises(Rejected, match=r"^E_TOO_COMPLEX"):
+        restore([Node("all", MAX_NODES), *[FLAT] * MAX_NODES])
     for too_large in (nested(MAX_DEPTH + 1), All((LEAF,) * MAX_NODES), nested(5_000)):
         with pytest.raises(Rejected, match=r"^E_TOO_COMPLEX: .*64 nodes and 8 levels"):
             flatten(too_large)
