@@ -11,11 +11,10 @@ from typing import Self
 from modelwire.clock import Clock
 from modelwire.config import Config
 from modelwire.hooks import Hooks
-from modelwire.runtime import Runtime
+from modelwire.runtime import Bring, Runtime
 from modelwire.serving.live import Live
 from modelwire.serving.past import Past
 from modelwire.serving.route import Route
-from modelwire.version import VERSION
 from modelwire_log.contract import Log
 from modelwire_schemas.errors import NotReady
 from modelwire_schemas.fleet import FleetReport
@@ -30,12 +29,15 @@ REVIVE_S = 30.0
 class Models:
     """The models of one namespace in this process. Thread-safe; use it as a context manager."""
 
-    def __init__(self, config: Config, log: Log, *, clock: Clock, hooks: Hooks) -> None:
+    def __init__(
+        self, config: Config, log: Log, *, clock: Clock, hooks: Hooks, bring: Bring | None = None
+    ) -> None:
         self._config = config
         self._log = log
         self._clock = clock
         self._hooks = hooks
-        self._live = Live()
+        self._bring = bring
+        self._live = Live(clock)
         self._past = Past(log, config.namespace)
         self._routes: dict[str, Route] = {}
         self._lock = threading.Lock()
@@ -111,17 +113,17 @@ class Models:
 
     def _started(self) -> Runtime:
         runtime = Runtime(
-            self._config, self._log, self._live, self._clock, self._hooks, VERSION
+            self._config, self._log, self._live, self._clock, self._hooks, self._bring
         )
         runtime.start()
         return runtime
 
     def _revive(self) -> None:
         """In the child of a fork, start anew: threads and sessions are the parent's."""
-        if self._runtime is not None or self._closed:
+        if not self._is_inherited():
             return
         with self._lock:
-            if self._runtime is None and not self._closed:
+            if self._is_inherited():
                 logger.warning("forked: process %d opens sessions of its own", os.getpid())
                 self._runtime = self._started()
                 for name in self._routes:
@@ -129,6 +131,9 @@ class Models:
         deadline = time.monotonic() + REVIVE_S
         for route in self._routes.values():
             self._live.wait_for(route.is_ready, max(0.0, deadline - time.monotonic()))
+
+    def _is_inherited(self) -> bool:
+        return self._runtime is None and not self._closed
 
     def after_fork(self) -> None:
         """Leave everything that has threads to the parent; called in the child."""

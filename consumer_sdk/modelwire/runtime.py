@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
+from typing import TypeAlias
 
 from modelwire.clock import Clock
 from modelwire.config import Config
@@ -24,11 +26,13 @@ from modelwire.loading.pipeline import Pipeline, Wants
 from modelwire.loading.policy import wanted
 from modelwire.loading.probe import Prober
 from modelwire.reporting.reporter import Reporter
+from modelwire.serving.features import compile_features
 from modelwire.serving.live import Live
 from modelwire.serving.plan import Marks, RoutePlan
 from modelwire.serving.servable import Servable
 from modelwire.serving.shelf import Shelf
 from modelwire.serving.snapshot import Snapshot
+from modelwire.version import VERSION
 from modelwire_log.contract import Log
 from modelwire_schemas.control import FOLD_VERSION
 from modelwire_schemas.errors import ModelwireError
@@ -43,18 +47,26 @@ KEEP_EVERY_S = 1.0
 
 UNBOUND = 1 << 62
 
+Bring: TypeAlias = Callable[[Release, Told], Servable]
+"""Makes a released version servable; blocks, and tells of every state on the way."""
+
 
 class Runtime:
     """The threads of one process that embeds the SDK, and the snapshot that they keep fresh."""
 
     def __init__(
-        self, config: Config, log: Log, live: Live, clock: Clock, hooks: Hooks, sdk: str
+        self,
+        config: Config,
+        log: Log,
+        live: Live,
+        clock: Clock,
+        hooks: Hooks,
+        bring: Bring | None = None,
     ) -> None:
         self.live = live
         self._config = config
         self._clock = clock
         self._hooks = hooks
-        self._sdk = sdk
         self._instance = f"{config.application}-{config.host}-{secrets.token_hex(4)}"
         self._routes: frozenset[str] = frozenset()
         self._building = threading.RLock()
@@ -65,6 +77,7 @@ class Runtime:
         self._kept_name = f"{config.namespace}-{hashlib.sha256(log.url.encode()).hexdigest()[:16]}"
         self._kept: State | None = None
         self._kept_s = 0.0
+        self._bring = bring or self._from_release
         options = LoadOptions(config.threads, config.allowed_models)
         self._bringer = Bringer(log, config.namespace, self._cache, self._prober, options)
         self._follower = Follower(
@@ -72,7 +85,7 @@ class Runtime:
         )
         self._control = self._follower.control
         self._pipeline = Pipeline(
-            self._bring,
+            self._put,
             self._shelf.drop,
             self._rebuild,
             self._on_nack,
@@ -86,7 +99,8 @@ class Runtime:
 
     def start(self) -> None:
         """Start the threads; returns at once."""
-        self._prober.start()
+        if self._bring == self._from_release:
+            self._prober.start()
         self._reporter.start()
         self._follower.start()
         self._pipeline.start()
@@ -141,7 +155,7 @@ class Runtime:
             namespace=self._config.namespace,
             host=self._config.host,
             pid=os.getpid(),
-            sdk=self._sdk,
+            sdk=VERSION,
             fold=FOLD_VERSION,
             offset=control.state.offset,
             state_hash=self._state_hash(control.state),
@@ -156,12 +170,16 @@ class Runtime:
             goodbye=goodbye,
         )
 
-    def _bring(self, release: Release, told: Told) -> int:
-        model = self._bringer.bring(release, told)
-        version = ModelVersion(release.model, release.version)
-        servable = Servable(version, release.artifact.digest, release.contract, model)
+    def _put(self, release: Release, told: Told) -> int:
+        servable = self._bring(release, told)
         self._shelf.put(servable)
-        return model.resident
+        return servable.model.resident
+
+    def _from_release(self, release: Release, told: Told) -> Servable:
+        model, run_ns = self._bringer.bring(release, told)
+        version = ModelVersion(release.model, release.version)
+        features = compile_features(release.contract)
+        return Servable(version, release.artifact.digest, release.contract, model, features, run_ns)
 
     def _on_control(self, control: Control) -> None:
         before = self._control
@@ -237,7 +255,7 @@ class Runtime:
             now = plan.quick.servable.version.version if plan.quick else None
             if now is not None and now != was:
                 logger.info("%s: %s serves (control offset %d)", name, now, after.offset)
-                self._tell(lambda n=name, w=was, a=now: self._hooks.after_swap(n, w, a))
+                self._tell(partial(self._hooks.after_swap, name, was, now))
                 self._reporter.wake()
 
     def _on_nack(self, version: ModelVersion, code: str, detail: str) -> None:

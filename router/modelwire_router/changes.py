@@ -205,4 +205,3 @@ def _breaks(state: State, old: RoutingDocument, new: RoutingDocument) -> bool:
 
 def _salts(document: RoutingDocument) -> set[str]:
     return {rule.split.salt for rule in document.rules}
-

@@ -169,7 +169,9 @@ def _check_time(state: State, body: RoutingChanged, change: Change) -> None:
     route = state.routes.get(name)
     if route is None:
         if body.effective_at is not None:
-            raise Rejected("E_FIRST", "a first document has no `effective_at`", where=f"route {name}")
+            raise Rejected(
+                "E_FIRST", "a first document has no `effective_at`", where=f"route {name}"
+            )
         return
     if route.time_field != change.document.time_field:
         raise Rejected(
@@ -192,9 +194,7 @@ def _check_time(state: State, body: RoutingChanged, change: Change) -> None:
     _check_cancels(state, body, route, effective)
 
 
-def _check_cancels(
-    state: State, body: RoutingChanged, route: RouteState, effective: int
-) -> None:
+def _check_cancels(state: State, body: RoutingChanged, route: RouteState, effective: int) -> None:
     listed = {(c.route, c.revision) for c in body.cancels}
     for other in displaced(route, effective, state.earliest):
         if (route.route, other.revision) not in listed:

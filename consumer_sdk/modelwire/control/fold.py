@@ -141,9 +141,7 @@ def _effect(state: State, entry: Entry, record: ControlRecord) -> _Effect:
     return _set_policy(body)
 
 
-def _publish(
-    state: State, entry: Entry, record: ControlRecord, body: ReleasePublished
-) -> _Effect:
+def _publish(state: State, entry: Entry, record: ControlRecord, body: ReleasePublished) -> _Effect:
     known = check_release(state, body)
     if known is not None:
         return _Effect(detail=f"already published at offset {known.offset}")

@@ -41,11 +41,11 @@ def _entry(record: Record) -> Entry:
         event = open_envelope(record)
     except TooNew:
         raise
-    except ModelwireError as fault:
-        return Entry(record.offset, record.appended, fault)
+    except ModelwireError as error:
+        return Entry(record.offset, record.appended, error)
     if not isinstance(event, ControlRecord):
-        fault = Rejected("E_SCHEMA", "a record that is no command", expected="a control record")
-        return Entry(record.offset, record.appended, fault)
+        none = Rejected("E_SCHEMA", "a record that is no command", expected="a control record")
+        return Entry(record.offset, record.appended, none)
     return Entry(record.offset, record.appended, event)
 
 

@@ -146,7 +146,9 @@ class State:
     now: int = ALWAYS
     earliest: int = ALWAYS
     lead: int = LEAD
-    releases: Mapping[str, Mapping[str, Release]] = field(default_factory=dict[str, dict[str, Release]])
+    releases: Mapping[str, Mapping[str, Release]] = field(
+        default_factory=dict[str, dict[str, Release]]
+    )
     routes: Mapping[str, RouteState] = field(default_factory=dict[str, RouteState])
     requests: Mapping[str, Request] = field(default_factory=dict[str, Request])
 

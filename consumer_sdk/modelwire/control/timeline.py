@@ -44,14 +44,18 @@ def displaced(route: RouteState, effective: int, earliest: int) -> tuple[Accepte
     return tuple(
         a
         for a in route.timeline
-        if a.effective >= effective and a.effective != ALWAYS and (business or a.effective > earliest)
+        if a.effective >= effective
+        and a.effective != ALWAYS
+        and (business or a.effective > earliest)
     )
 
 
 def reachable(route: RouteState, now: int) -> tuple[Accepted, ...]:
     """Return the documents that events from `now` on can meet: in force, or to come."""
     floor = Floor(now, ALWAYS if route.time_field else now)
-    return tuple(a for a in route.timeline if not _hidden(a, route.timeline, floor, route.time_field))
+    return tuple(
+        a for a in route.timeline if not _hidden(a, route.timeline, floor, route.time_field)
+    )
 
 
 def extend(route: RouteState | None, new: Accepted) -> RouteState:

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -77,12 +77,7 @@ class OnnxModel:
         options: LoadOptions,
     ) -> None:
         self.inputs = tuple(_tensor("input", node) for node in session.get_inputs())
-        given = {node.name: node for node in session.get_outputs()}
-        self.outputs = tuple(
-            _tensor("output", given[name])
-            for name in options.outputs or given
-            if name in given and (options.outputs or given[name].type.startswith("tensor("))
-        )
+        self.outputs = _outputs(session.get_outputs(), options.outputs)
         self.resident = artifact.size
         self._names = [tensor.name for tensor in self.outputs]
         self._session: Any = session
@@ -185,6 +180,17 @@ def tiny_session() -> Any:  # noqa: ANN401
     settings.log_severity_level = 4
     settings.intra_op_num_threads = settings.inter_op_num_threads = 1
     return onnxruntime().InferenceSession(TINY, settings, ["CPUExecutionProvider"])
+
+
+def _outputs(nodes: Sequence[Any], wanted: Sequence[str]) -> tuple[Tensor, ...]:
+    """Return the wanted outputs, or all that are tensors."""
+    given = {node.name: node for node in nodes}
+    lost = [name for name in wanted if name not in given]
+    if lost:
+        there = ", ".join(given)
+        raise Rejected("E_CONTRACT", f"the model has no output {lost[0]!r}", expected=there)
+    tensors = [name for name, node in given.items() if node.type.startswith("tensor(")]
+    return tuple(_tensor("output", given[name]) for name in wanted or tensors)
 
 
 def _tensor(kind: str, node: Any) -> Tensor:  # noqa: ANN401

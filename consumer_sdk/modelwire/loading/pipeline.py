@@ -68,7 +68,7 @@ class Pipeline:
         self._resident: dict[ModelVersion, int] = {}
         self._progress: dict[ModelVersion, Progress] = {}
         self._wake = threading.Event()
-        self._stopping = False
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="modelwire-loader", daemon=True)
 
     def start(self) -> None:
@@ -77,7 +77,7 @@ class Pipeline:
 
     def stop(self, timeout: float) -> None:
         """Stop after the step that is under way; waits up to `timeout` seconds."""
-        self._stopping = True
+        self._stop.set()
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout)
@@ -116,10 +116,10 @@ class Pipeline:
         )
 
     def _run(self) -> None:
-        while not self._stopping:
+        while not self._stop.is_set():
             self._wake.clear()
             try:
-                while not self._stopping and self._step():
+                while not self._stop.is_set() and self._step():
                     pass
             except Exception:
                 logger.exception("the loader goes on after a fault of its own")

@@ -111,7 +111,9 @@ def _newest_effective(accepted: Sequence[Accepted], now: int) -> Accepted | None
     return next((a for a in reversed(accepted) if a.effective <= now), None)
 
 
-def _sort_in(rungs: list[list[ModelVersion]], document: RoutingDocument, *, scheduled: bool) -> None:
+def _sort_in(
+    rungs: list[list[ModelVersion]], document: RoutingDocument, *, scheduled: bool
+) -> None:
     weighted = _weighted(document)
     rungs[1 if scheduled else 0] += [_of(document, v) for v in weighted]
     variants = [v.version for rule in document.rules for v in rule.variants]

@@ -26,16 +26,10 @@ TRANSITIONS: dict[VersionState, frozenset[VersionState]] = {
         {VersionState.VERIFIED, VersionState.WANTED, VersionState.FAILED}
     ),
     VersionState.VERIFIED: frozenset({VersionState.PROBED, VersionState.FAILED}),
-    VersionState.PROBED: frozenset(
-        {VersionState.LOADED, VersionState.FREED, VersionState.FAILED}
-    ),
+    VersionState.PROBED: frozenset({VersionState.LOADED, VersionState.FREED, VersionState.FAILED}),
     VersionState.LOADED: frozenset({VersionState.WARM, VersionState.FAILED}),
-    VersionState.WARM: frozenset(
-        {VersionState.SERVING, VersionState.RETIRED, VersionState.FAILED}
-    ),
-    VersionState.SERVING: frozenset(
-        {VersionState.WARM, VersionState.RETIRED, VersionState.FAILED}
-    ),
+    VersionState.WARM: frozenset({VersionState.SERVING, VersionState.RETIRED, VersionState.FAILED}),
+    VersionState.SERVING: frozenset({VersionState.WARM, VersionState.RETIRED, VersionState.FAILED}),
     VersionState.RETIRED: frozenset({VersionState.FREED, VersionState.WARM}),
     VersionState.FREED: frozenset({VersionState.WANTED}),
     VersionState.FAILED: frozenset({VersionState.WANTED, VersionState.FREED}),

@@ -158,7 +158,7 @@ class Scorer:
         """Return the events that may be scored now, lane by lane, in order."""
         assert plan.route is not None  # noqa: S101  the caller has looked
         staleness = plan.route.head.document.staleness
-        now = (time.monotonic_ns() + snapshot.skew_ns) // 1_000_000
+        now = self._models.live.present(snapshot)
         batch: list[_Taken] = []
         for lane in self._lanes.values():
             records = list(lane.records)

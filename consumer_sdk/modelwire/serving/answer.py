@@ -249,5 +249,5 @@ def _several(names: Sequence[str]) -> Rejected:
 
 def _shown(value: Value) -> str:
     if getattr(value, "size", 1) == 1:
-        return str(value.item() if hasattr(value, "item") else value)
+        return repr(value.item() if hasattr(value, "item") else value)
     return f"{value.dtype}{list(value.shape)}"

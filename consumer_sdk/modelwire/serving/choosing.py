@@ -72,4 +72,3 @@ def run(decision: Decision, event: object) -> Answer:
         raise servable.failed(error) from None
     servable.tick()
     return Answer(outputs, servable.names, 0, decision.provenance, decision.bucket)
-

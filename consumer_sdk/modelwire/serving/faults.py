@@ -67,4 +67,4 @@ def _shown(value: object) -> str:
     # A hostile integer has more digits than Python is willing to print.
     if isinstance(value, int) and value.bit_length() > 256:
         return f"an int of {value.bit_length()} bits"
-    return f"{reprlib.repr(value)}, a {type(value).__name__}"
+    return f"{reprlib.repr(value)} ({type(value).__name__})"

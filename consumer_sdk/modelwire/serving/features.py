@@ -68,7 +68,7 @@ class Features:
         return columns(self.slots, self.groups, table)
 
     def _single(self, group: Group) -> Callable[[Event], Inputs]:
-        name, read, slow = group.names[0], group.reader(), self._slow
+        name, read, slow = group.names[0], group.reader(alone=True), self._slow
 
         def one(event: Event) -> Inputs:
             try:
@@ -80,7 +80,7 @@ class Features:
         return one
 
     def _several(self) -> Callable[[Event], Inputs]:
-        readers, slow = [(group.names, group.reader()) for group in self.groups], self._slow
+        readers, slow = [(g.names, g.reader(alone=False)) for g in self.groups], self._slow
 
         def one(event: Event) -> Inputs:
             inputs: Inputs = {}

@@ -148,11 +148,16 @@ class Floats(_Packed):
             raise Rejected(
                 "E_FIELD_INFINITE", f"field {field!r} is {value}", expected="a finite number"
             )
-        try:
-            self.maker(1, (1,))((value,))
-        except (OverflowError, struct.error):
-            raise out_of_range(field, value, f"a number that {self.dtype} can hold") from None
+        if not self._holds(value):
+            raise out_of_range(field, value, f"a number that {self.dtype} can hold")
         return value
+
+    def _holds(self, value: Any) -> bool:  # noqa: ANN401
+        try:
+            with np.errstate(over="ignore"):
+                return bool(np.isfinite(np.float64(float(value)).astype(self.dtype)))
+        except OverflowError:  # a Fraction beyond all floats
+            return False
 
 
 class Integers(_Packed):

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 
+from modelwire.clock import Clock
 from modelwire.control.state import State
 from modelwire.reporting.counters import Tally
 from modelwire.serving.snapshot import Snapshot
@@ -14,10 +15,15 @@ class Live:
     Reading `snapshot` takes no lock. `replace` is one assignment and wakes those who wait.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self.monotonic_ns = clock.monotonic_ns
         self.snapshot = _nothing()
         self.tally = Tally()
         self._moved = threading.Condition()
+
+    def present(self, snapshot: Snapshot) -> int:
+        """Return the log's time now (ms), as far as a snapshot knows it."""
+        return (self.monotonic_ns() + snapshot.skew_ns) // 1_000_000
 
     def replace(self, snapshot: Snapshot) -> None:
         """Swap the snapshot."""

@@ -80,8 +80,10 @@ class RoutePlan:
         self._warm = warm
         self._contracts = contracts
         self._provenances: dict[tuple[object, ...], Provenance] = {}
-        known = before.compiled if before else {}
-        self.compiled = {a.revision: known.get(a.revision) or _compile(a) for a in _all(route)}
+        known: dict[int, CompiledDocument] = before.compiled if before else {}
+        self.compiled: dict[int, CompiledDocument] = {
+            a.revision: known.get(a.revision) or _compile(a) for a in _all(route)
+        }
         self.until = min([t for t in self._boundaries() if t > now], default=FOREVER)
         self.quick = self._quick(now)
 

@@ -1,7 +1,6 @@
 """What an application asks: one route, whose versions change under it by themselves."""
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias, TypeVar
@@ -73,7 +72,7 @@ class Route:
         plan = snapshot.plans.get(self.name)
         quick = plan.quick if plan is not None else None
         if quick is not None:
-            ts = (time.monotonic_ns() + snapshot.skew_ns) // 1_000_000 if at is None else at
+            ts = (live.monotonic_ns() + snapshot.skew_ns) // 1_000_000 if at is None else at
             if ts.__class__ is int and quick.begins <= ts < quick.ends and ts < snapshot.horizon:
                 servable = quick.servable
                 feed = servable.one(event) if event.__class__ is dict else servable.feed(event)
@@ -131,7 +130,7 @@ class Route:
         """
         batch = Rows(rows, keys, headers, sources)
         snapshot = self._fresh()
-        present = self._present(snapshot)
+        present = self._live.present(snapshot)
         times = _times(at, present, len(batch))
         latest = times if isinstance(times, int) else max(times)
         snapshot, _ = self._settled(snapshot, latest, present)
@@ -154,11 +153,11 @@ class Route:
     def is_ready(self, snapshot: Snapshot) -> bool:
         """Whether a version could answer under a snapshot."""
         plan = snapshot.plans.get(self.name)
-        return plan is not None and plan.ready(self._present(snapshot))
+        return plan is not None and plan.ready(self._live.present(snapshot))
 
     def _by_rules(self, event: Event, at: Time | None) -> Answer:
         snapshot = self._fresh()
-        present = self._present(snapshot)
+        present = self._live.present(snapshot)
         ts = event_time(at, present)
         snapshot, settled = self._settled(snapshot, ts, present)
         plan = self._plan(snapshot)
@@ -175,9 +174,6 @@ class Route:
         if plan is None:
             raise NotReady("E_NOT_READY", f"route {self.name} was closed or has just been opened")
         return plan
-
-    def _present(self, snapshot: Snapshot) -> int:
-        return (time.monotonic_ns() + snapshot.skew_ns) // 1_000_000
 
     def _settled(self, snapshot: Snapshot, ts: int, present: int) -> tuple[Snapshot, bool]:
         """Wait for the horizon to pass `ts` where that may help; say whether it has (R10)."""

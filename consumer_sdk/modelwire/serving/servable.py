@@ -6,7 +6,8 @@ from typing import cast
 
 from modelwire.loading.formats import Model
 from modelwire.reporting.counters import Counter, Tally
-from modelwire.serving.features import compile_features
+from modelwire.serving.features import Features
+from modelwire.serving.slots import Inputs
 from modelwire.serving.slots import Inputs
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.release import Contract
@@ -43,14 +44,20 @@ class Servable:
     )
 
     def __init__(
-        self, version: ModelVersion, digest: str, contract: Contract, model: Model, run_ns: int = 0
+        self,
+        version: ModelVersion,
+        digest: str,
+        contract: Contract,
+        model: Model,
+        features: Features,
+        run_ns: int = 0,
     ) -> None:
         self.version = version
         self.digest = digest
         self.contract = contract
         self.model = model
         self.fast = model.fast
-        self.features = compile_features(contract)
+        self.features = features
         self.one = self.features.one
         self.names = tuple(tensor.name for tensor in model.outputs)
         self.run_ns = run_ns

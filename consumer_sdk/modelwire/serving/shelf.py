@@ -69,9 +69,7 @@ class Shelf:
 
     def _start(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(
-                target=self._run, name="modelwire-shelf", daemon=True
-            )
+            self._thread = threading.Thread(target=self._run, name="modelwire-shelf", daemon=True)
             self._thread.start()
 
     def _run(self) -> None:

@@ -82,10 +82,13 @@ class Group:
         """Return right values of one event as a batch of one."""
         return dict(zip(self.names, self._make_row(values), strict=True))
 
-    def reader(self) -> Callable[[Event], Array | None]:
-        """Return the quick way from an event to its arrays; None or an error means: look."""
+    def reader(self, *, alone: bool) -> Callable[[Event], Array | None]:
+        """Return the quick way from an event to arrays; None or an error means: look.
+
+        It gives an array over all inputs of the group or, `alone`, the array of the only one.
+        """
         get, plain, make = self.get, self.kind.plain, self._make_row
-        if len(self.names) == 1:
+        if alone:
             make = self.kind.maker(self.width, (1, *self.tail))
 
         def read(event: Event) -> Array | None:

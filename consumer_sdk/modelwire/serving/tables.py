@@ -54,16 +54,17 @@ def _inputs(groups: Sequence[Group], arrays: Sequence[Array]) -> Inputs:
 
 
 def _names(table: Any) -> set[str]:  # noqa: ANN401
-    names: Any = table if is_a(table, Mapping) else None
-    for hint in ("column_names", "columns"):
-        names = getattr(table, hint, None) if names is None else names
-    if names is None or not hasattr(table, "__getitem__"):
-        raise Rejected(
-            "E_SHAPE",
-            f"a {type(table).__name__} is no table",
-            expected="a mapping of arrays, or a pandas, polars or pyarrow table",
-        )
-    return set(names)
+    if is_a(table, Mapping):
+        return set(table)
+    if hasattr(table, "__getitem__") and hasattr(table, "__len__"):
+        for hint in ("column_names", "columns"):
+            if hasattr(table, hint):
+                return set(getattr(table, hint))
+    raise Rejected(
+        "E_SHAPE",
+        f"a {type(table).__name__} is no table",
+        expected="a mapping of arrays, or a pandas, polars or pyarrow table",
+    )
 
 
 def _column(table: Any, slot: Slot) -> Column:  # noqa: ANN401
@@ -85,7 +86,7 @@ def _column(table: Any, slot: Slot) -> Column:  # noqa: ANN401
 
 
 def _from_library(column: Any, slot: Slot) -> Any:  # noqa: ANN401
-    nulls = getattr(column, "null_count", 0)
+    nulls = getattr(column, "null_count", None) or getattr(column, "hasnans", False)
     if (nulls() if callable(nulls) else nulls) and not isinstance(slot.kind, Floats):
         # As an array they would become floats, with NaN for null.
         return column.to_pylist() if hasattr(column, "to_pylist") else column.to_list()

@@ -60,7 +60,10 @@ class Verbs(click.Group):
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--log", envvar="MODELWIRE_LOG", help="sqlite:///path or kafka://host:port")
 @click.option(
-    "--namespace", envvar="MODELWIRE_NAMESPACE", default="default", show_default=True,
+    "--namespace",
+    envvar="MODELWIRE_NAMESPACE",
+    default="default",
+    show_default=True,
     help="The environment or team whose control log is meant.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print data as JSON, one object a line.")

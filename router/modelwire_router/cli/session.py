@@ -50,9 +50,7 @@ class Session:
     ) -> Outcome:
         """Append a command; raises Conflict or Rejected unless the fold accepts it."""
         by: By = me(reason)
-        outcome = submit(
-            self.log(), self.namespace, body, by, state=state, request_id=request_id
-        )
+        outcome = submit(self.log(), self.namespace, body, by, state=state, request_id=request_id)
         outcome.verdict.check()
         return outcome
 
