@@ -1,12 +1,13 @@
 """What an application embeds: models that are released, swapped and split under its stream."""
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from modelwire.hooks import Hooks
 from modelwire.kafka_message import from_kafka
 from modelwire.serving.answer import RAISE, Answer, Answers
-from modelwire.version import VERSION as __version__
+from modelwire.version import VERSION as __version__  # noqa: N811 - the name that tools look for
 from modelwire_schemas.errors import (
     Conflict,
     Corrupt,
@@ -31,8 +32,8 @@ __all__ = [
     "Conflict",
     "Corrupt",
     "Hooks",
-    "ModelwireError",
     "Models",
+    "ModelwireError",
     "NotFound",
     "NotReady",
     "Rejected",
@@ -44,6 +45,8 @@ __all__ = [
     "connect",
     "from_kafka",
 ]
+
+logging.getLogger("modelwire").addHandler(logging.NullHandler())
 
 _LATE = {
     "Models": "modelwire.models",

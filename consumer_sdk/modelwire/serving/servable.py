@@ -8,7 +8,6 @@ from modelwire.loading.formats import Model
 from modelwire.reporting.counters import Counter, Tally
 from modelwire.serving.features import Features
 from modelwire.serving.slots import Inputs
-from modelwire.serving.slots import Inputs
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.release import Contract
 from modelwire_schemas.routing import ModelVersion

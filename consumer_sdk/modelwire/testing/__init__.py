@@ -1,0 +1,7 @@
+"""For the tests of applications: an SDK without files, brokers or sleeps; plain functions answer."""
+
+from modelwire.clock import ManualClock
+from modelwire.testing.functions import Function
+from modelwire.testing.stand_in import StandIn, models
+
+__all__ = ["Function", "ManualClock", "StandIn", "models"]
