@@ -1,1 +1,14 @@
-"""How a version is released: checked, stored and announced by one record."""
+"""Releasing versions: `publish` a model file, `watch` a folder of them, `withdraw` a version."""
+
+from modelwire_publisher.calls import publish, withdraw
+from modelwire_publisher.order import Check, PublishedRelease, WithdrawnRelease
+from modelwire_publisher.progress import Stage
+
+__all__ = [
+    "Check",
+    "PublishedRelease",
+    "Stage",
+    "WithdrawnRelease",
+    "publish",
+    "withdraw",
+]

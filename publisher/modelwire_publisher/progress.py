@@ -1,0 +1,23 @@
+"""How far a release has come: its stages, and who is told."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TypeAlias
+
+
+class Stage(StrEnum):
+    """The steps of a release, in order; nothing is written before STORE."""
+
+    READ = "read"
+    MAP = "map"
+    PROBE = "probe"
+    STORE = "store"
+    RELEASE = "release"
+
+
+Progress: TypeAlias = Callable[[Stage, int, int], None]
+"""Told a stage, what is done of it and how much there is: bytes, or steps where nothing moves."""
+
+
+def silent(stage: Stage, done: int, total: int) -> None:
+    """Tell nobody."""
