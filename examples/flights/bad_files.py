@@ -1,4 +1,4 @@
-"""The two files of the example that must never serve: a web page, and a graph that kills its reader."""
+"""The two files of the example that must never serve: a web page and a graph that kills."""
 
 import numpy as np
 import onnx

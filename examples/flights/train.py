@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime as ort
+from examples.flights.bad_files import WEB_PAGE, bomb
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from skl2onnx import to_onnx
@@ -25,8 +26,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
-
-from examples.flights.bad_files import WEB_PAGE, bomb
 
 HERE = Path(__file__).resolve().parent
 FLIGHTS = HERE / "flights_2013_jan_feb.csv.gz"
