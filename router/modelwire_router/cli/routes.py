@@ -1,1 +1,177 @@
 """Verbs that change which version answers: apply, flip, split, undo."""
+
+from pathlib import Path
+
+import click
+
+from modelwire.control.history import read_past
+from modelwire.control.state import ALWAYS, State, Verdict
+from modelwire_router.changes import (
+    NOW,
+    When,
+    flip as flipped,
+    replace_document,
+    split as divided,
+    undo as undone,
+)
+from modelwire_router.cli.options import read_time, reason, show_time, when
+from modelwire_router.cli.session import Session
+from modelwire_router.document_file import read_documents
+from modelwire_router.queued import queued
+from modelwire_schemas.errors import ModelwireError, Rejected
+from modelwire_schemas.routing import RoutingChanged
+
+
+@click.command()
+@click.argument("route")
+@click.argument("version")
+@click.option("--model", default="", help="For a new route whose model has another name.")
+@when
+@reason
+@click.pass_obj
+def flip(
+    session: Session,
+    route: str,
+    version: str,
+    model: str,
+    at: str | None,
+    at_once: bool,  # noqa: FBT001
+    reason: str,
+) -> None:
+    """Give VERSION every event of ROUTE; a new route is made."""
+    state = session.state()
+    change = flipped(state, route, version, model=model, when=_when(at, at_once))
+    _send(session, state, change, reason, f"{route}: {version} gets everything")
+
+
+@click.command()
+@click.argument("route")
+@click.argument("weights", nargs=-1, required=True, metavar="V=WEIGHT…")
+@click.option("--model", default="", help="For a new route whose model has another name.")
+@when
+@reason
+@click.pass_obj
+def split(
+    session: Session,
+    route: str,
+    weights: tuple[str, ...],
+    model: str,
+    at: str | None,
+    at_once: bool,  # noqa: FBT001
+    reason: str,
+) -> None:
+    """Divide the events of ROUTE by key, in percent: `split flights-late 7=90 8=10`."""
+    state = session.state()
+    shares = _weights(weights)
+    change = divided(state, route, shares, model=model, when=_when(at, at_once))
+    told = ", ".join(f"{version} {share} %" for version, share in shares.items())
+    _send(session, state, change, reason, f"{route}: {told}")
+
+
+@click.command()
+@click.argument("route")
+@click.option("--step", is_flag=True, help="Back by one document, whatever it says.")
+@click.option("--to", type=int, metavar="REVISION", help="Back to this revision.")
+@reason
+@click.pass_obj
+def undo(session: Session, route: str, step: bool, to: int | None, reason: str) -> None:  # noqa: FBT001
+    """Take ROUTE back, at once, to where one version had everything."""
+    if step and to is not None:
+        raise click.UsageError("--step and --to exclude each other")
+    state = session.state()
+    past = read_past(session.log(), session.namespace)
+    change = undone(state, past, route, step=step, to=to)
+    told = "; ".join(
+        f"{c.document.route}: back to revision {c.restores}, "
+        f"{c.document.sole_version() or 'a split'}"
+        for c in change.changes
+    )
+    _send(session, state, change, reason or "undo", told)
+
+
+rollback = click.Command(
+    "rollback", callback=undo.callback, params=undo.params, help=undo.help, short_help="As undo."
+)
+
+
+@click.command()
+@click.option(
+    "-f",
+    "--file",
+    "path",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Documents as YAML.",
+)
+@click.option("--expect-revision", type=int, metavar="N", help="Only if the route is at N.")
+@reason
+@click.pass_obj
+def apply(session: Session, path: Path, expect_revision: int | None, reason: str) -> None:
+    """Set whole routing documents from a YAML file; several change together or not at all."""
+    state = session.state()
+    documents = read_documents(path, state)
+    if expect_revision is not None and len(documents) > 1:
+        raise click.UsageError("--expect-revision is for a file with one document")
+    changes = [
+        replace_document(state, document, expected=expect_revision).changes[0]
+        for document in documents
+    ]
+    told = ", ".join(document.route for document in documents)
+    _send(session, state, RoutingChanged(tuple(changes)), reason, f"applied {told}")
+
+
+def _send(session: Session, state: State, change: RoutingChanged, reason: str, told: str) -> None:
+    outcome = session.submit(change, state, reason=reason)
+    verdict = outcome.verdict
+    row = {
+        "routes": {r.route: r.revision for r in verdict.revisions},
+        "offset": verdict.offset,
+        "effective": None if verdict.effective == ALWAYS else verdict.effective,
+    }
+    revisions = ", ".join(f"{r.route}@{r.revision}" for r in verdict.revisions)
+    session.data(row, f"{told}\nrevision {revisions}, {_holds(verdict, change)}")
+    if not change.at_once:
+        _tell_queued(session)
+    first = verdict.revisions[0].route
+    session.say(f"next: modelwire status {first} --wait")
+
+
+def _holds(verdict: Verdict, change: RoutingChanged) -> str:
+    if change.at_once:
+        return "for every event that is not scored yet"
+    if verdict.effective == ALWAYS:
+        return "from the first event on"
+    return f"for events from {show_time(verdict.effective)} on"
+
+
+def _tell_queued(session: Session) -> None:
+    try:
+        waiting = [q for q in queued(session.log()) if q.events]
+    except ModelwireError as error:
+        session.say(f"what is queued is not known: {error}")
+        return
+    for q in waiting:
+        session.say(
+            f"{q.events} events of {q.stream} are still queued under the old rules "
+            f"(group {q.group})"
+        )
+
+
+def _when(at: str | None, at_once: bool) -> When:  # noqa: FBT001
+    if at is not None and at_once:
+        raise click.UsageError("--at and --at-once exclude each other")
+    if at is None and not at_once:
+        return NOW
+    return When(None if at is None else read_time(at), at_once)
+
+
+def _weights(words: tuple[str, ...]) -> dict[str, str]:
+    shares: dict[str, str] = {}
+    for word in words:
+        version, equals, share = word.rpartition("=")
+        if not equals or not version:
+            raise Rejected("E_WEIGHTS", f"{word!r}", expected="VERSION=PERCENT, as 8=10")
+        if version in shares:
+            raise Rejected("E_WEIGHTS", f"version {version} twice", expected="each version once")
+        shares[version] = share
+    return shares

@@ -1,0 +1,186 @@
+"""Verbs that look: status, fleet, history, explain."""
+
+import time
+from typing import Any
+
+import click
+import orjson
+
+from modelwire.control.history import documents, in_force_then, read_past
+from modelwire.control.state import Accepted, State
+from modelwire.routing.assign import CompiledDocument
+from modelwire.serving.settling import business_time
+from modelwire_router.cli.options import read_time, show_time
+from modelwire_router.cli.session import Session
+from modelwire_router.fleet import newest_reports
+from modelwire_router.views import (
+    HEARD_MS,
+    fleet_rows,
+    has_warm,
+    history_rows,
+    route_rows,
+    shares,
+)
+from modelwire_schemas.errors import NotFound, Rejected, TimedOut
+from modelwire_schemas.fleet import FleetReport
+
+
+@click.command()
+@click.argument("route", required=False)
+@click.option("--wait", is_flag=True, help="Wait until every instance has read and warmed it.")
+@click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds to wait.")
+@click.pass_obj
+def status(session: Session, route: str | None, wait: bool, timeout: float) -> None:  # noqa: FBT001
+    """Show what is in force, what is to come, and how far the fleet is."""
+    state = _known(session.state(), route)
+    if wait:
+        state = _wait(session, state, route, timeout)
+    reports = [report for report, _ in _live(session)]
+    rows = [
+        {**row, "since": show_time(row["since"] or 0)} if not session.as_json else row
+        for row in route_rows(state, reports, route)
+    ]
+    for row in rows:
+        for later in row["scheduled"] if not session.as_json else ():
+            session.say(
+                f"{row['route']} revision {later['revision']} from "
+                f"{show_time(later['effective'])} on: {later['shares']}"
+            )
+    columns = ["route", "model", "revision", "shares", "since", "instances", "ready", "by"]
+    session.table(rows, [*columns, "reason"])
+    if not rows:
+        session.say("no routes yet; next: modelwire publish MODEL FILE --version V")
+
+
+@click.command()
+@click.pass_obj
+def fleet(session: Session) -> None:
+    """Show every instance: its versions, how fresh it is, what it refused."""
+    reports = newest_reports(session.log(), session.namespace)
+    rows = fleet_rows(reports, _now(reports))
+    columns = ["instance", "application", "state", "routes", "versions", "offset", "predictions"]
+    session.table(rows, [*columns, "megabytes", "refused"])
+    for row in rows:
+        if row["refused"]:
+            session.say(f"{row['instance']} refused {row['refused']}")
+
+
+@click.command()
+@click.argument("route", required=False)
+@click.pass_obj
+def history(session: Session, route: str | None) -> None:
+    """Show every command of the control log with its verdict, oldest first."""
+    past = read_past(session.log(), session.namespace)
+    rows = history_rows(past, route)
+    if route is not None and not rows:
+        raise NotFound("E_UNKNOWN_ROUTE", f"no command names route {route}")
+    if not session.as_json:
+        rows = [{**row, "time": show_time(row["time"])} for row in rows]
+    session.table(rows, ["offset", "time", "what", "revision", "verdict", "by", "reason"])
+
+
+@click.command()
+@click.argument("route")
+@click.option("--key", help="The event's key.")
+@click.option("--at", metavar="TIME", help="The event's time; by default now.")
+@click.option("--event", metavar="JSON", default="{}", help="The event's fields.")
+@click.option("--offset", type=int, help="As known at this control offset; by default all.")
+@click.pass_obj
+def explain(
+    session: Session, route: str, key: str | None, at: str | None, event: str, offset: int | None
+) -> None:
+    """Say which version an event gets, by which rule, and why."""
+    fields = _event(event)
+    past = read_past(session.log(), session.namespace)
+    accepted = documents(past, route)
+    if not accepted:
+        raise NotFound("E_UNKNOWN_ROUTE", f"there is no route {route}")
+    ts = int(time.time() * 1000) if at is None else read_time(at)
+    field = accepted[-1].document.time_field
+    bt = business_time(fields, field, ts) if field else ts
+    known = past[-1].entry.offset if offset is None else offset
+    found = in_force_then(accepted, ts, bt, known)
+    if found is None:
+        raise NotFound("E_NO_DOCUMENT", f"route {route} had no document at {show_time(ts)}")
+    _explain(session, found, key, fields)
+
+
+def _explain(session: Session, found: Accepted, key: str | None, fields: Any) -> None:  # noqa: ANN401
+    document = found.document
+    answer = CompiledDocument(document, found.revision).assign(key, fields, {}, None)
+    row = {
+        "route": document.route,
+        "model": document.model,
+        "version": answer.version,
+        "variant": answer.variant,
+        "rule": answer.rule,
+        "bucket": answer.bucket,
+        "reason": str(answer.reason),
+        "revision": found.revision,
+        "offset": found.offset,
+        "by": found.author,
+    }
+    bucket = "" if answer.bucket is None else f" · bucket {answer.bucket}"
+    session.data(
+        row,
+        f"{document.model} {answer.version}   (rule {answer.rule} · variant {answer.variant}"
+        f"{bucket} · reason {answer.reason})\n"
+        f"revision {found.revision}: {shares(document)}, from {show_time(found.effective)}, "
+        f"by {found.author or 'somebody'} at control offset {found.offset}"
+        f"{': ' + found.reason if found.reason else ''}",
+    )
+
+
+def _wait(session: Session, state: State, route: str | None, timeout: float) -> State:
+    """Wait until the live instances of the routes hold what the newest documents name."""
+    deadline = time.monotonic() + timeout
+    while True:
+        heads = [r.head for n, r in state.routes.items() if route in (None, n)]
+        reports = _live(session)
+        late = [
+            report.instance
+            for head in heads
+            for report, _ in reports
+            if head.document.route in report.routes and not has_warm(report, head)
+        ]
+        if not late:
+            return state
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimedOut(
+                "E_TIMEOUT",
+                f"{len(late)} instances are not ready after {timeout:g} s",
+                where=", ".join(late[:3]),
+                todo="modelwire fleet says why",
+            )
+        time.sleep(min(0.2, left))
+        state = session.state()
+
+
+def _live(session: Session) -> list[tuple[FleetReport, int]]:
+    reports = newest_reports(session.log(), session.namespace)
+    now = _now(reports)
+    return [(r, heard) for r, heard in reports if not r.goodbye and now - heard <= HEARD_MS]
+
+
+def _now(reports: list[tuple[FleetReport, int]]) -> int:
+    """Return the present by the log's clock as far as reports tell, else by this machine's."""
+    newest = max((heard for _, heard in reports), default=0)
+    return max(newest, int(time.time() * 1000))
+
+
+def _known(state: State, route: str | None) -> State:
+    if route is not None and route not in state.routes:
+        there = ", ".join(sorted(state.routes)) or "none"
+        raise NotFound("E_UNKNOWN_ROUTE", f"there is no route {route}", expected=f"one of {there}")
+    return state
+
+
+def _event(text: str) -> dict[str, object]:
+    try:
+        fields: object = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise Rejected("E_JSON", f"--event is no JSON: {error}") from None
+    if not isinstance(fields, dict):
+        raise Rejected("E_JSON", "--event is no object", expected='{"carrier": "UA"}')
+    return fields  # pyright: ignore[reportUnknownVariableType] - keys of JSON are text

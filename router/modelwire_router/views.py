@@ -1,0 +1,172 @@
+"""What a person sees: rows made of state, past and reports (pure)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from modelwire.control.history import Past
+from modelwire.control.state import ALWAYS, Accepted, RouteState, State
+from modelwire.control.timeline import reachable
+from modelwire_schemas.control import Body
+from modelwire_schemas.fleet import FleetReport
+from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
+from modelwire_schemas.routing import PolicySet, RoutingChanged, RoutingDocument
+
+Row = Mapping[str, Any]
+
+HEARD_MS = 15_000
+"""An instance is live when it was heard of within so many ms (by the log's clock)."""
+
+WARM = frozenset({"warm", "serving"})
+
+
+def shares(document: RoutingDocument) -> str:
+    """Return a document's weights in one line: `7 90 %, 8 10 %`."""
+    rules = [
+        f"{'' if rule.match is None else rule.name + ': '}"
+        + ", ".join(f"{v.version} {v.weight / 100:g} %" for v in rule.variants)
+        for rule in document.rules
+    ]
+    return "; ".join(rules)
+
+
+def route_rows(state: State, reports: Iterable[FleetReport], only: str | None) -> list[Row]:
+    """Return a row a route: what is in force, what is to come, who has it warm."""
+    fleet = list(reports)
+    return [
+        _route_row(state, state.routes[route], fleet)
+        for route in sorted(state.routes)
+        if only is None or route == only
+    ]
+
+
+def _route_row(state: State, route: RouteState, fleet: Sequence[FleetReport]) -> Row:
+    in_reach = reachable(route, state.earliest)
+    current = next((a for a in reversed(in_reach) if a.effective <= state.earliest), route.head)
+    users = [r for r in fleet if route.route in r.routes and not r.goodbye]
+    return {
+        "route": route.route,
+        "model": current.document.model,
+        "revision": current.revision,
+        "shares": shares(current.document),
+        "since": None if current.effective == ALWAYS else current.effective,
+        "by": current.author,
+        "reason": current.reason,
+        "scheduled": [
+            {"revision": a.revision, "shares": shares(a.document), "effective": a.effective}
+            for a in in_reach
+            if a.revision > current.revision
+        ],
+        "instances": len(users),
+        "current": sum(1 for r in users if r.offset >= current.offset),
+        "ready": sum(1 for r in users if has_warm(r, route.head)),
+    }
+
+
+def has_warm(report: FleetReport, accepted: Accepted) -> bool:
+    """Whether an instance has read a document and holds every version that it names warm."""
+    warm = {(v.model, v.version) for v in report.versions if v.state in WARM}
+    named = {(accepted.document.model, version) for version in accepted.document.versions()}
+    return report.offset >= accepted.offset and named <= warm
+
+
+def fleet_rows(reports: Iterable[tuple[FleetReport, int]], now: int) -> list[Row]:
+    """Return a row an instance: its versions, how fresh, what went wrong; newest reports."""
+    rows = [_fleet_row(report, heard, now) for report, heard in reports]
+    return sorted(rows, key=lambda row: (row["application"], row["instance"]))
+
+
+def _fleet_row(report: FleetReport, heard: int, now: int) -> Row:
+    refused = [f"{v.version} {v.code}" for v in report.versions if v.code]
+    if report.goodbye:
+        condition = "gone"
+    elif now - heard > HEARD_MS:
+        condition = f"silent {(now - heard) // 1000} s"
+    else:
+        condition = "stale" if report.stale_since else "live"
+    return {
+        "instance": report.instance,
+        "application": report.application,
+        "state": condition,
+        "routes": ", ".join(report.routes),
+        "versions": ", ".join(f"{v.version} {v.state}" for v in report.versions),
+        "offset": report.offset,
+        "refused": ", ".join(refused),
+        "predictions": report.predictions,
+        "megabytes": report.resident // 1_000_000,
+        "state_hash": report.state_hash,
+    }
+
+
+def history_rows(past: Iterable[Past], only: str | None) -> list[Row]:
+    """Return a row a command, with its verdict; all that name the route `only`, if given."""
+    rows: list[Row] = []
+    for step in past:
+        record = step.entry.record
+        if isinstance(record, Exception):
+            rows.append(_history_row(step, "", "", "damaged"))
+            continue
+        if only is None or _names_route(record.body, only):
+            command = record.command
+            rows.append(_history_row(step, command.author, command.reason, told(record.body)))
+    return rows
+
+
+def _history_row(step: Past, author: str, reason: str, what: str) -> Row:
+    verdict = step.verdict
+    return {
+        "offset": step.entry.offset,
+        "time": step.entry.appended,
+        "what": what,
+        "revision": ", ".join(f"{r.route}@{r.revision}" for r in verdict.revisions),
+        "verdict": "repeated" if verdict.repeats >= 0 else verdict.code or "accepted",
+        "by": author,
+        "reason": reason,
+        "detail": verdict.detail,
+    }
+
+
+def _names_route(body: Body, route: str) -> bool:
+    return isinstance(body, RoutingChanged) and any(
+        change.document.route == route for change in body.changes
+    )
+
+
+def told(body: Body) -> str:
+    """Return what a command asks for, in one line."""
+    match body:
+        case ReleasePublished():
+            return f"release {body.model} {body.version}"
+        case ReleaseWithdrawn():
+            return f"withdraw {body.model} {body.version}"
+        case PolicySet():
+            return f"policy lead {body.lead} ms"
+        case RoutingChanged():
+            kind = "at once: " if body.at_once else ""
+            documents = [f"{c.document.route}: {shares(c.document)}" for c in body.changes]
+            return kind + "; ".join(documents)
+
+
+def release_rows(state: State, only: str | None) -> list[Row]:
+    """Return a row a release, by model, oldest first."""
+    in_use = {
+        (a.document.model, version): route.route
+        for route in state.routes.values()
+        for a in reachable(route, state.earliest)
+        for version in a.document.versions()
+    }
+    return [
+        {
+            "model": r.model,
+            "version": r.version,
+            "digest": r.artifact.digest[:12],
+            "format": r.artifact.format,
+            "form": r.artifact.form,
+            "bytes": r.artifact.size,
+            "time": r.appended,
+            "by": r.author,
+            "state": "withdrawn" if r.withdrawn else in_use.get((r.model, r.version), "unused"),
+        }
+        for model in sorted(state.releases)
+        if only is None or model == only
+        for r in sorted(state.releases[model].values(), key=lambda r: r.offset)
+    ]
