@@ -72,6 +72,11 @@ class Models:
         return self._present().wait_offset(offset, timeout)
 
     @property
+    def log(self) -> Log:
+        """The log that these models come from."""
+        return self._log
+
+    @property
     def live(self) -> Live:
         """The newest snapshot, for those who score streams."""
         return self._live

@@ -1,0 +1,95 @@
+"""The verb that scores a stream until it is told to stop."""
+
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from modelwire_router.cli.options import read_time
+from modelwire_router.cli.session import Session
+from modelwire_schemas.errors import Rejected
+
+
+@click.command()
+@click.option("--route", required=True, help="The route that chooses versions.")
+@click.option("--in", "source", required=True, metavar="STREAM", help="Events, as JSON objects.")
+@click.option("--out", "sink", required=True, metavar="STREAM", help="Where outputs go.")
+@click.option("--group", default="", help="Members of a group share the partitions.")
+@click.option("--from", "begin", default="start", metavar="start|end|TIME", show_default=True)
+@click.option("--key-field", default="", help="The event's field that is its key.")
+@click.option("--time-field", default="", help="The event's field that is its time.")
+@click.option("--dead-letters", default="", metavar="STREAM", help="Default: OUT.dead-letters.")
+@click.option("--until-end", is_flag=True, help="Stop when what is there now is scored.")
+@click.option("--cache", envvar="MODELWIRE_CACHE", type=click.Path(path_type=Path))
+@click.option("--application", envvar="MODELWIRE_APPLICATION", default="score")
+@click.option("--ready-timeout", type=float, default=60.0, show_default=True, help="Seconds.")
+@click.pass_obj
+def score(
+    session: Session,
+    route: str,
+    source: str,
+    sink: str,
+    group: str,
+    begin: str,
+    key_field: str,
+    time_field: str,
+    dead_letters: str,
+    until_end: bool,  # noqa: FBT001
+    cache: Path | None,
+    application: str,
+    ready_timeout: float,
+) -> None:
+    """Score the events of a stream; SIGTERM and Ctrl-C finish the batch and commit it."""
+    # numpy and onnxruntime are loaded here, and for no verb that only reads.
+    from modelwire.connect import connect
+    from modelwire.scoring.events import Reading
+    from modelwire.scoring.scorer import Job, Scorer
+
+    session.log()  # says what is missing before anything starts
+    job = Job(
+        route=route,
+        source=source,
+        sink=sink,
+        group=group or f"{application}-{route}",
+        begin=_begin(begin),
+        reading=Reading(key_field, time_field),
+        dead_letters=dead_letters,
+    )
+    with connect(
+        session.url, namespace=session.namespace, application=application, cache=cache
+    ) as models:
+        scorer = Scorer(models, models.log, job)
+        _stop_on_signals(scorer.stop)
+        session.say(f"scoring {source} → {sink} by route {route} as group {job.group}")
+        totals = scorer.run(until_end=until_end, timeout=ready_timeout)
+    row = {
+        "events": totals.events,
+        "outputs": totals.outputs,
+        "dead": totals.dead,
+        "batches": totals.batches,
+    }
+    session.data(row, f"{totals.events} events: {totals.outputs} outputs, {totals.dead} dead")
+    if totals.dead:
+        session.say(f"next: modelwire read {job.graveyard}")
+
+
+def _begin(text: str) -> str | int:
+    if text in ("start", "end"):
+        return text
+    try:
+        return read_time(text)
+    except Rejected as error:
+        raise click.UsageError(f"--from {text}: start, end, or a time ({error})") from None
+
+
+def _stop_on_signals(end: Callable[[], None]) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        end()
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)

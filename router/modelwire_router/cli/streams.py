@@ -1,0 +1,151 @@
+"""Verbs on streams: feed a file into one, read one."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from modelwire_log.contract import START, Log, Message, Place, Record
+from modelwire_log.envelope import open_envelope
+from modelwire_router.cli.session import Session
+from modelwire_router.feed import Fed, read_events
+from modelwire_schemas.errors import ModelwireError, NotFound
+
+BATCH = 500
+
+
+@click.command()
+@click.argument("stream")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--rate", type=float, metavar="N", help="Events a second; by default all at once.")
+@click.option("--key-field", default="", help="The column that is the record's key.")
+@click.option("--time-field", default="", help="The column that is the record's time.")
+@click.option("--partitions", type=int, default=4, show_default=True, help="Of a new stream.")
+@click.option("--limit", type=int, help="Only the first so many events.")
+@click.pass_obj
+def feed(
+    session: Session,
+    stream: str,
+    file: Path,
+    rate: float | None,
+    key_field: str,
+    time_field: str,
+    partitions: int,
+    limit: int | None,
+) -> None:
+    """Append the rows of FILE (CSV or JSON lines, also .gz) to STREAM as JSON events."""
+    log = session.log()
+    if log.capabilities.makes_streams:
+        log.create(stream, partitions)
+    events = read_events(file, key_field=key_field, time_field=time_field, limit=limit)
+    fed = _feed(session, log, stream, events, rate)
+    session.data({"stream": stream, "events": fed}, f"{fed} events appended to {stream}")
+
+
+def _feed(
+    session: Session, log: Log, stream: str, events: Iterator[Fed], rate: float | None
+) -> int:
+    started = told = time.monotonic()
+    sent = 0
+    batch: list[Message] = []
+    size = BATCH if rate is None else max(1, min(BATCH, int(rate / 50)))
+    for event in events:
+        batch.append(Message(event.value, event.key, (), event.time))
+        if len(batch) < size:
+            continue
+        log.append_batch(stream, batch)
+        sent += len(batch)
+        batch.clear()
+        if rate is not None:
+            time.sleep(max(0.0, started + sent / rate - time.monotonic()))
+        if time.monotonic() - told > 2:
+            told = time.monotonic()
+            session.say(f"{sent} events, {sent / (told - started):.0f}/s")
+    if batch:
+        log.append_batch(stream, batch)
+    return sent + len(batch)
+
+
+@click.command()
+@click.argument("stream", required=False)
+@click.option("--list", "listed", is_flag=True, help="List the streams and their sizes.")
+@click.option("--follow", is_flag=True, help="Go on with what is appended from now on.")
+@click.option("--last", type=int, metavar="N", help="Only the last N records of each partition.")
+@click.pass_obj
+def read(
+    session: Session,
+    stream: str | None,
+    listed: bool,
+    follow: bool,
+    last: int | None,  # noqa: FBT001
+) -> None:
+    """Print the records of STREAM, decoded, one JSON object a line."""
+    log = session.log()
+    streams = log.streams()
+    if listed or stream is None:
+        rows = [
+            {"stream": name, "partitions": count, "records": _size(log, name, count)}
+            for name, count in sorted(streams.items())
+        ]
+        session.table(rows, ["stream", "partitions", "records"])
+        return
+    if stream not in streams:
+        raise NotFound("E_NO_STREAM", f"there is no stream {stream}", todo="modelwire read --list")
+    places = [Place(stream, partition) for partition in range(streams[stream])]
+    after = {p: max(START, log.end(p) - last) if last is not None else START for p in places}
+    while True:
+        quiet = True
+        for place in places:
+            for record in log.read(place, after[place], BATCH):
+                after[place] = record.offset
+                quiet = False
+                click.echo(orjson.dumps(_shown(record), default=str))
+        if quiet and not follow:
+            return
+        if quiet:
+            log.wait(places[0], after[places[0]], 0.2)
+
+
+def _size(log: Log, stream: str, partitions: int) -> int:
+    return sum(log.end(Place(stream, partition)) + 1 for partition in range(partitions))
+
+
+def _shown(record: Record) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "partition": record.partition,
+        "offset": record.offset,
+        "time": record.timestamp,
+        "key": None if record.key is None else record.key.decode("utf-8", "backslashreplace"),
+    }
+    headers = {name: value.decode("utf-8", "backslashreplace") for name, value in record.headers}
+    if "ce_type" in headers:
+        shown["type"] = headers["ce_type"]
+        shown["value"] = _opened(record)
+        return shown
+    if headers:
+        shown["headers"] = headers
+    try:
+        shown["value"] = orjson.loads(record.value)
+    except orjson.JSONDecodeError:
+        shown["value"] = record.value.decode("utf-8", "backslashreplace")
+    return shown
+
+
+def _opened(record: Record) -> Any:  # noqa: ANN401 - an event, shown as JSON shows it
+    try:
+        return _plain(open_envelope(record))
+    except ModelwireError as error:
+        return str(error)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, bytes):
+        return f"<{len(value)} bytes>"
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    return value
