@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -80,7 +81,7 @@ def _cell(cell: str | None) -> str | int | float | None:
         number = float(cell)
     except ValueError:
         return cell
-    if not number - number == 0:  # NaN and infinity are text: JSON has no such numbers
+    if not math.isfinite(number):  # JSON has no such numbers
         return cell
     return int(cell) if cell.lstrip("-").isdigit() else number
 

@@ -30,7 +30,7 @@ from modelwire_schemas.fleet import FleetReport
 @click.option("--wait", is_flag=True, help="Wait until every instance has read and warmed it.")
 @click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds to wait.")
 @click.pass_obj
-def status(session: Session, route: str | None, wait: bool, timeout: float) -> None:  # noqa: FBT001
+def status(session: Session, route: str | None, wait: bool, timeout: float) -> None:
     """Show what is in force, what is to come, and how far the fleet is."""
     state = _known(session.state(), route)
     if wait:

@@ -69,7 +69,7 @@ class Verbs(click.Group):
 @click.option("--json", "as_json", is_flag=True, help="Print data as JSON, one object a line.")
 @click.version_option(VERSION, prog_name="modelwire")
 @click.pass_context
-def modelwire(ctx: click.Context, log: str | None, namespace: str, as_json: bool) -> None:  # noqa: FBT001
+def modelwire(ctx: click.Context, log: str | None, namespace: str, as_json: bool) -> None:
     """Ship models to stream processors as data: release, flip, split, undo."""
     ctx.obj = Session(log or "", namespace, as_json=as_json)
 

@@ -35,7 +35,7 @@ def flip(
     version: str,
     model: str,
     at: str | None,
-    at_once: bool,  # noqa: FBT001
+    at_once: bool,
     reason: str,
 ) -> None:
     """Give VERSION every event of ROUTE; a new route is made."""
@@ -57,7 +57,7 @@ def split(
     weights: tuple[str, ...],
     model: str,
     at: str | None,
-    at_once: bool,  # noqa: FBT001
+    at_once: bool,
     reason: str,
 ) -> None:
     """Divide the events of ROUTE by key, in percent: `split flights-late 7=90 8=10`."""
@@ -74,7 +74,7 @@ def split(
 @click.option("--to", type=int, metavar="REVISION", help="Back to this revision.")
 @reason
 @click.pass_obj
-def undo(session: Session, route: str, step: bool, to: int | None, reason: str) -> None:  # noqa: FBT001
+def undo(session: Session, route: str, step: bool, to: int | None, reason: str) -> None:
     """Take ROUTE back, at once, to where one version had everything."""
     if step and to is not None:
         raise click.UsageError("--step and --to exclude each other")
@@ -157,7 +157,7 @@ def _tell_queued(session: Session) -> None:
         )
 
 
-def _when(at: str | None, at_once: bool) -> When:  # noqa: FBT001
+def _when(at: str | None, at_once: bool) -> When:
     if at is not None and at_once:
         raise click.UsageError("--at and --at-once exclude each other")
     if at is None and not at_once:

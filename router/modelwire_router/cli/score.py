@@ -37,7 +37,7 @@ def score(
     key_field: str,
     time_field: str,
     dead_letters: str,
-    until_end: bool,  # noqa: FBT001
+    until_end: bool,
     cache: Path | None,
     application: str,
     ready_timeout: float,

@@ -80,7 +80,7 @@ def read(
     stream: str | None,
     listed: bool,
     follow: bool,
-    last: int | None,  # noqa: FBT001
+    last: int | None,
 ) -> None:
     """Print the records of STREAM, decoded, one JSON object a line."""
     log = session.log()
