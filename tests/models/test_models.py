@@ -5,10 +5,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 
@@ -49,8 +47,7 @@ def fits(fate: Fate, end: End) -> bool:
 
 def answers(model: bytes | Path, rows: NDArray[np.float32] = ROWS) -> list[NDArray[np.float64]]:
     source = str(model) if isinstance(model, Path) else model
-    session = ort.InferenceSession(source, providers=["CPUExecutionProvider"])
-    given: Any = session.run(None, {"features": rows})
+    given = load_once.session_of(source).run(None, {"features": rows})
     return [np.asarray(one, np.float64) for one in given]
 
 
