@@ -12,17 +12,16 @@ from modelwire.routing.assign import CompiledDocument
 from modelwire.serving.settling import business_time
 from modelwire_router.cli.options import read_time, show_time
 from modelwire_router.cli.session import Session
+from modelwire_router.cli.waiting import live_reports, present, wait_until_none
 from modelwire_router.fleet import newest_reports
 from modelwire_router.views import (
-    HEARD_MS,
     fleet_rows,
     has_warm,
     history_rows,
     route_rows,
     shares,
 )
-from modelwire_schemas.errors import NotFound, Rejected, TimedOut
-from modelwire_schemas.fleet import FleetReport
+from modelwire_schemas.errors import NotFound, Rejected
 
 
 @click.command()
@@ -34,8 +33,9 @@ def status(session: Session, route: str | None, wait: bool, timeout: float) -> N
     """Show what is in force, what is to come, and how far the fleet is."""
     state = _known(session.state(), route)
     if wait:
-        state = _wait(session, state, route, timeout)
-    reports = [report for report, _ in _live(session)]
+        wait_until_none(lambda: _late(session, route), timeout)
+        state = session.state()
+    reports = live_reports(session)
     rows = [
         {**row, "since": show_time(row["since"] or 0)} if not session.as_json else row
         for row in route_rows(state, reports, route)
@@ -57,7 +57,7 @@ def status(session: Session, route: str | None, wait: bool, timeout: float) -> N
 def fleet(session: Session) -> None:
     """Show every instance: its versions, how fresh it is, what it refused."""
     reports = newest_reports(session.log(), session.namespace)
-    rows = fleet_rows(reports, _now(reports))
+    rows = fleet_rows(reports, present(reports))
     columns = ["instance", "application", "state", "routes", "versions", "offset", "predictions"]
     session.table(rows, [*columns, "megabytes", "refused"])
     for row in rows:
@@ -131,42 +131,15 @@ def _explain(session: Session, found: Accepted, key: str | None, fields: Any) ->
     )
 
 
-def _wait(session: Session, state: State, route: str | None, timeout: float) -> State:
-    """Wait until the live instances of the routes hold what the newest documents name."""
-    deadline = time.monotonic() + timeout
-    while True:
-        heads = [r.head for n, r in state.routes.items() if route in (None, n)]
-        reports = _live(session)
-        late = [
-            report.instance
-            for head in heads
-            for report, _ in reports
-            if head.document.route in report.routes and not has_warm(report, head)
-        ]
-        if not late:
-            return state
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimedOut(
-                "E_TIMEOUT",
-                f"{len(late)} instances are not ready after {timeout:g} s",
-                where=", ".join(late[:3]),
-                todo="modelwire fleet says why",
-            )
-        time.sleep(min(0.2, left))
-        state = session.state()
-
-
-def _live(session: Session) -> list[tuple[FleetReport, int]]:
-    reports = newest_reports(session.log(), session.namespace)
-    now = _now(reports)
-    return [(r, heard) for r, heard in reports if not r.goodbye and now - heard <= HEARD_MS]
-
-
-def _now(reports: list[tuple[FleetReport, int]]) -> int:
-    """Return the present by the log's clock as far as reports tell, else by this machine's."""
-    newest = max((heard for _, heard in reports), default=0)
-    return max(newest, int(time.time() * 1000))
+def _late(session: Session, route: str | None) -> list[str]:
+    """Return the live instances of the routes that do not hold what the newest documents name."""
+    heads = [r.head for n, r in session.state().routes.items() if route in (None, n)]
+    return [
+        report.instance
+        for report in live_reports(session)
+        for head in heads
+        if head.document.route in report.routes and not has_warm(report, head)
+    ]
 
 
 def _known(state: State, route: str | None) -> State:

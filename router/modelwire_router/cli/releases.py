@@ -1,0 +1,124 @@
+"""Verbs on releases: list, show, withdraw, and prune what nobody needs."""
+
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import click
+
+from modelwire.control.history import read_past
+from modelwire_publisher.calls import withdraw as withdrawn
+from modelwire_router.cli.options import show_time
+from modelwire_router.cli.session import Session
+from modelwire_router.prune import Prunable, prunable, prune_chunks
+from modelwire_router.views import release_rows
+from modelwire_schemas.errors import NotFound
+from modelwire_schemas.names import topic
+from modelwire_schemas.release import ReleasePublished
+
+
+@click.command()
+@click.argument("model", required=False)
+@click.pass_obj
+def releases(session: Session, model: str | None) -> None:
+    """List the releases, oldest first, and which route uses each."""
+    state = session.state()
+    rows = release_rows(state, model)
+    if model is not None and not rows:
+        known = ", ".join(sorted(state.releases)) or "none"
+        raise NotFound("E_UNKNOWN_MODEL", f"model {model} has no release", expected=known)
+    if not session.as_json:
+        rows = [{**row, "time": show_time(row["time"])} for row in rows]
+    session.table(rows, ["model", "version", "state", "digest", "form", "bytes", "time", "by"])
+
+
+@click.command()
+@click.argument("model")
+@click.argument("version")
+@click.pass_obj
+def show(session: Session, model: str, version: str) -> None:
+    """Show everything that a release says."""
+    state = session.state()
+    known = state.release(model, version)
+    if known is None:
+        there = ", ".join(state.releases.get(model, {})) or "none"
+        raise NotFound(
+            "E_UNKNOWN_VERSION", f"{model} {version} is not released", expected=f"one of {there}"
+        )
+    past = read_past(session.log(), session.namespace)
+    record = next(p.entry.record for p in past if p.entry.offset == known.offset)
+    body = getattr(record, "body", None)
+    shown = _plain(body) if isinstance(body, ReleasePublished) else {}
+    shown |= {"offset": known.offset, "author": known.author, "withdrawn": known.withdrawn}
+    session.data(shown, "\n".join(_lines(shown)))
+
+
+@click.command()
+@click.argument("model")
+@click.argument("version")
+@click.option("--reason", required=True, help="Why; it stays in the history.")
+@click.pass_obj
+def withdraw(session: Session, model: str, version: str, reason: str) -> None:
+    """Take VERSION back: no route may name it any more; its bytes stay until `prune`."""
+    done = withdrawn(model, version, reason, log=session.log(), namespace=session.namespace)
+    row = {"model": model, "version": version, "offset": done.offset, "already": done.already}
+    told = "was withdrawn before" if done.already else "is withdrawn"
+    session.data(row, f"{model} {version} {told}")
+    session.say("next: modelwire prune shows what its bytes still make possible")
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Remove them; without it they are only named.")
+@click.pass_obj
+def prune(session: Session, yes: bool) -> None:
+    """Name what removing the bytes of withdrawn versions makes impossible; --yes removes them."""
+    past = read_past(session.log(), session.namespace)
+    found = prunable(session.state(), past)
+    if not found:
+        session.say("nothing to prune: no withdrawn version has bytes on the log")
+        return
+    session.table(
+        [_prunable_row(p) for p in found], ["model", "version", "bytes", "served", "impossible"]
+    )
+    if not yes:
+        session.say("next: modelwire prune --yes removes these bytes for ever")
+        return
+    removed = prune_chunks(session.log(), topic(session.namespace, "artifacts"), found)
+    session.say(f"{removed} records removed")
+
+
+def _prunable_row(p: Prunable) -> dict[str, Any]:
+    served = ", ".join(f"{route} {show_time(a)}–{show_time(b)}" for route, a, b in p.served)
+    return {
+        "model": p.model,
+        "version": p.version,
+        "bytes": p.size,
+        "served": served,
+        "impossible": "replay and repair of that time" if p.served else "nothing",
+    }
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, bytes):
+        return f"<{len(value)} bytes>"
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return value
+
+
+def _lines(shown: Any, indent: str = "") -> list[str]:  # noqa: ANN401
+    lines: list[str] = []
+    for key, value in shown.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{key}:", *_lines(value, indent + "  ")]
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            lines.append(f"{indent}{key}:")
+            lines += [f"{indent}  {_inline(item)}" for item in value[:20]]
+        else:
+            lines.append(f"{indent}{key}: {value}")
+    return lines
+
+
+def _inline(item: Any) -> str:  # noqa: ANN401
+    return ", ".join(f"{key} {value}" for key, value in item.items() if value not in ("", [], None))

@@ -1,0 +1,54 @@
+"""Waiting until the fleet has done what was asked, with a bound and a reason."""
+
+import time
+from collections.abc import Callable
+
+from modelwire_router.cli.session import Session
+from modelwire_router.fleet import newest_reports
+from modelwire_router.views import HEARD_MS, WARM
+from modelwire_schemas.errors import TimedOut
+from modelwire_schemas.fleet import FleetReport
+
+LOOK_S = 0.2
+
+
+def live_reports(session: Session) -> list[FleetReport]:
+    """Return the reports of the instances that are live."""
+    reports = newest_reports(session.log(), session.namespace)
+    now = present(reports)
+    return [r for r, heard in reports if not r.goodbye and now - heard <= HEARD_MS]
+
+
+def present(reports: list[tuple[FleetReport, int]]) -> int:
+    """Return the present (ms) by the log's clock as far as reports tell, else by this machine's."""
+    newest = max((heard for _, heard in reports), default=0)
+    return max(newest, int(time.time() * 1000))
+
+
+def wait_until_none(late: Callable[[], list[str]], timeout: float) -> None:
+    """Wait until `late()` names no instance; raises TimedOut `E_TIMEOUT` with those that it does."""
+    deadline = time.monotonic() + timeout
+    while names := late():
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimedOut(
+                "E_TIMEOUT",
+                f"{len(names)} instances are not ready after {timeout:g} s",
+                where=", ".join(names[:3]),
+                todo="modelwire fleet says why",
+            )
+        time.sleep(min(LOOK_S, left))
+
+
+def wait_for_warm(session: Session, model: str, version: str, timeout: float) -> None:
+    """Wait until every live instance that wants a version has it warm."""
+
+    def late() -> list[str]:
+        return [
+            report.instance
+            for report in live_reports(session)
+            for v in report.versions
+            if (v.model, v.version) == (model, version) and v.state not in WARM
+        ]
+
+    wait_until_none(late, timeout)
