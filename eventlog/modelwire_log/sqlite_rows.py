@@ -9,30 +9,30 @@ from typing import Any, cast
 import google_crc32c
 
 from modelwire_log.contract import Message, Place, Receipt, Record
-from modelwire_log.sqlite_headers import NONE, Texts, joined, split
+from modelwire_log.sqlite_headers import packed, unpacked
 from modelwire_log.sqlite_schema import OFFSET_BITS
 from modelwire_log.streams import checked_partition, partition_of
 from modelwire_schemas.errors import Corrupt, Rejected
 
-INSERT = """
-INSERT INTO records VALUES (
-  ?, ?, ?, ?, ?, ?,
-  CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT),
-  CAST(? AS TEXT), ?, ?
-)
-"""
+_FIELDS = "id, timestamp, appended, high, crc, key, headers, value"
+_ROW = "(?, ?, ?, ?, ?, NULLIF(?, 0), CAST(NULLIF(?, 0) AS TEXT), ?)"
+_WIDTH = 8
+_INSERT = {
+    rows: f"INSERT INTO records ({_FIELDS}) VALUES {', '.join([_ROW] * rows)}"  # noqa: S608
+    for rows in (64, 8, 1)
+}
+"""How so many rows are inserted at once, which takes half the time of one by one."""
 SELECT = """
 SELECT id, timestamp, appended, crc,
-  CAST(key AS BLOB), CAST(headers AS BLOB), CAST(value AS BLOB),
-  CAST(ce_id AS BLOB), CAST(ce_source AS BLOB), CAST(ce_specversion AS BLOB),
-  CAST(ce_type AS BLOB), CAST(ce_subject AS BLOB), CAST(ce_time AS BLOB)
+  CAST(key AS BLOB), CAST(headers AS BLOB), CAST(value AS BLOB)
 FROM records WHERE id BETWEEN ? AND ? ORDER BY id
 """
 """The casts cost nothing, and a damaged text is bytes, not an error of decoding."""
 DELETED = b"deleted"
 """Stands in the checksum for the value of a deleted record."""
 OFFSETS = (1 << OFFSET_BITS) - 1
-Row = tuple[int | str | bytes | None, ...]
+Bound = list[int | bytearray]
+"""What is bound; sqlite3 looks long for adapters of None and bytes, but knows a bytearray."""
 ReadRow = tuple[Any, ...]
 """As SELECT gives it; damaged, it may hold anything."""
 
@@ -123,53 +123,61 @@ def _put(
     connection: sqlite3.Connection, head: Head, messages: Sequence[Message], appended: int
 ) -> Iterable[int]:
     try:
-        rows = _rows(head, messages, appended)
+        bound = _bound(head, messages, appended)
     except struct.error:
         raise Rejected(
             "E_TIMESTAMP",
             "the timestamp of a message is out of range",
             expected="ms since 1970, less than 2^63",
         ) from None
-    first = head.next
-    connection.executemany(INSERT, rows)
+    at = 0
+    for rows, insert in _INSERT.items():
+        width = rows * _WIDTH
+        while len(bound) - at >= width:
+            connection.execute(insert, bound[at : at + width])
+            at += width
+    offsets = range(head.next, head.next + len(messages))
     connection.execute(
         "UPDATE places SET next = ?, high = ? WHERE place = ?",
-        (first + len(rows), head.high, head.place),
+        (offsets.stop, head.high, head.place),
     )
-    return range(first, first + len(rows))
+    return offsets
 
 
-def _rows(head: Head, messages: Sequence[Message], appended: int) -> list[Row]:
-    rows: list[Row] = []
+def _bound(head: Head, messages: Sequence[Message], appended: int) -> Bound:
+    bound: Bound = []
     high = head.high
     for id_, message in enumerate(messages, head.base + head.next):
+        key, value = message.key, message.value
+        headers = packed(message.headers)
         stamp = appended if message.timestamp is None else message.timestamp
         high = max(high, stamp)
-        texts, blob = split(message.headers) if message.headers else (NONE, None)
-        crc = checksum(id_, stamp, appended, message.key, texts, blob, message.value)
-        rows.append((id_, stamp, appended, high, crc, message.key, *texts, blob, message.value))
+        bound += (
+            id_,
+            stamp,
+            appended,
+            high,
+            checksum(id_, stamp, appended, key, headers, value),
+            0 if key is None else bytearray(key),
+            0 if headers is None else bytearray(headers),
+            bytearray(value),
+        )
     head.high = high
-    return rows
+    return bound
 
 
 def checksum(
-    id_: int,
-    stamp: int,
-    appended: int,
-    key: bytes | None,
-    texts: Texts,
-    blob: bytes | None,
-    value: bytes,
+    id_: int, stamp: int, appended: int, key: bytes | None, headers: bytes | None, value: bytes
 ) -> int:
     """Return the CRC32C over a whole record: where, when, key, headers, value."""
     frame = _frame.pack(
-        id_, stamp, appended, -1 if key is None else len(key), -1 if blob is None else len(blob)
+        id_,
+        stamp,
+        appended,
+        -1 if key is None else len(key),
+        -1 if headers is None else len(headers),
     )
-    if key is not None:
-        frame += key
-    if blob is not None:
-        frame += blob + b"\0".join([text or b"" for text in texts])
-    return _crc_on(_crc_of(frame), value)
+    return _crc_on(_crc_of(b"".join((frame, key or b"", headers or b""))), value)
 
 
 def take(
@@ -198,20 +206,29 @@ def take(
 def _checked(place: Place, id_: int, rows: list[ReadRow], into: list[Record]) -> int:
     """Add the records of the rows up to the first damaged one; return how many rows are good."""
     for good, row in enumerate(rows):
-        found, stamp, appended, crc, key, blob, value, *texts = row
+        found, stamp, appended, crc, key, headers, value = row
+        content = DELETED if value is None else value
         try:
             same = found == id_ + good and crc == checksum(
-                found, stamp, appended, key, texts, blob, DELETED if value is None else value
+                found, stamp, appended, key, headers, content
             )
         except (struct.error, TypeError):  # a damaged row may hold anything
             same = False
         if not same:
             return good
         if value is not None:
-            headers = joined(texts, blob) if blob is not None else ()
             offset = found & OFFSETS
             into.append(
-                Record(place.stream, place.partition, offset, stamp, appended, value, key, headers)
+                Record(
+                    place.stream,
+                    place.partition,
+                    offset,
+                    stamp,
+                    appended,
+                    value,
+                    key,
+                    () if headers is None else unpacked(headers),
+                )
             )
     return len(rows)
 
@@ -243,10 +260,8 @@ def blank(connection: sqlite3.Connection, head: Head, first: int, last: int) -> 
     low, high = head.base + max(first, 0), head.base + min(last, head.next - 1)
     rows = connection.execute(query, (low, high)).fetchall()
     connection.executemany(
-        "UPDATE records SET crc = ?, key = NULL, headers = NULL, value = NULL, ce_id = NULL,"
-        " ce_source = NULL, ce_specversion = NULL, ce_type = NULL, ce_subject = NULL,"
-        " ce_time = NULL WHERE id = ?",
-        [(checksum(i, stamp, at, None, (), None, DELETED), i) for i, stamp, at in rows],
+        "UPDATE records SET crc = ?, key = NULL, headers = NULL, value = NULL WHERE id = ?",
+        [(checksum(i, stamp, at, None, None, DELETED), i) for i, stamp, at in rows],
     )
 
 

@@ -2,7 +2,8 @@
 
 A record's `id` is its place (22 bits) and its offset (40 bits), so a place is one stretch of the
 table, in the order of its offsets, and needs no index. `high` is the highest `timestamp` up to
-the record: it never falls within a place, so a time is found by bisection.
+the record: it never falls within a place, so a time is found by bisection. The columns of
+CloudEvents are for those who look into the file; they are drawn from the headers when asked.
 """
 
 import sqlite3
@@ -25,9 +26,15 @@ CREATE TABLE records (
   high INTEGER NOT NULL,
   crc INTEGER NOT NULL,
   key BLOB,
-  ce_id TEXT, ce_source TEXT, ce_specversion TEXT, ce_type TEXT, ce_subject TEXT, ce_time TEXT,
-  headers BLOB,
-  value BLOB
+  headers TEXT,
+  value BLOB,
+  ce_id TEXT AS (json_extract(headers, '$.ce_id')),
+  ce_source TEXT AS (json_extract(headers, '$.ce_source')),
+  ce_specversion TEXT AS (json_extract(headers, '$.ce_specversion')),
+  ce_type TEXT AS (json_extract(headers, '$.ce_type')),
+  ce_subject TEXT AS (json_extract(headers, '$.ce_subject')),
+  ce_time TEXT AS (json_extract(headers, '$.ce_time')),
+  content_type TEXT AS (json_extract(headers, '$."content-type"'))
 )
 """
 TABLES = (

@@ -18,7 +18,7 @@ def durable(streams: Iterable[str]) -> bool:
     return any(stream.startswith(OWN) for stream in streams)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class _Request:
     """A batch that waits to be appended, then its receipts or why it was not."""
 
@@ -51,8 +51,9 @@ class Writer:
                 if not request.done:
                     self._append_all(timeout)
         finally:
-            with contextlib.suppress(ValueError):
-                self._waiting.remove(request)  # it waited in vain
+            if not request.done:  # it waited in vain
+                with contextlib.suppress(ValueError):
+                    self._waiting.remove(request)
         if request.error:
             raise request.error
         return request.receipts
