@@ -61,8 +61,9 @@ def _cgroups(root: Path, controller: str) -> Iterator[Path]:
     """Yield this process's cgroup and those above it; the controller "" is version 2's tree."""
     mount = root / "sys/fs/cgroup" / controller
     for line in _text(root / "proc/self/cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controller in controllers.split(","):
+        _, _, rest = line.partition(":")
+        controllers, colon, path = rest.partition(":")
+        if colon and controller in controllers.split(","):
             inside = mount / path.lstrip("/")
             # In a container the path may be the host's, and not be there: its root is ours then.
             yield from (folder for folder in (inside, *inside.parents) if _under(folder, mount))

@@ -44,7 +44,8 @@ def model(
         initializer=list(weights),
     )
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    return made.SerializeToString()
+    content: bytes = made.SerializeToString()
+    return content
 
 
 def mlp(seed: int = 0) -> bytes:
@@ -64,24 +65,37 @@ def mlp(seed: int = 0) -> bytes:
     )
 
 
-def one_node(operator: str, **attributes: float) -> bytes:
+def one_node(operator: str) -> bytes:
     """Return y = operator(x) over float vectors."""
     return model(
-        [helper.make_node(operator, ["x"], ["y"], **attributes)],
+        [helper.make_node(operator, ["x"], ["y"])],
         {"x": (FLOAT, [None])},
         {"y": (FLOAT, [None])},
     )
 
 
-def weights_elsewhere(location: str, size: int = 4) -> bytes:
-    """Return y = x + w, whose w lies in the file `location`."""
-    weights = TensorProto(name="w", data_type=FLOAT, dims=[size])
+def weights_elsewhere(location: str) -> bytes:
+    """Return y = x + w, whose w of 4 lies in the file `location`."""
+    weights = TensorProto(name="w", data_type=FLOAT, dims=[4])
     weights.data_location = TensorProto.EXTERNAL
     weights.external_data.add(key="location", value=location)
     return model(
         [helper.make_node("Add", ["x", "w"], ["y"])],
-        {"x": (FLOAT, [None, size])},
-        {"y": (FLOAT, [None, size])},
+        {"x": (FLOAT, [None, 4])},
+        {"y": (FLOAT, [None, 4])},
+        [weights],
+    )
+
+
+def square(location: str, side: int) -> bytes:
+    """Return y = x · w, whose w of side · side lies in the file `location`."""
+    weights = TensorProto(name="w", data_type=FLOAT, dims=[side, side])
+    weights.data_location = TensorProto.EXTERNAL
+    weights.external_data.add(key="location", value=location)
+    return model(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        {"x": (FLOAT, [None, side])},
+        {"y": (FLOAT, [None, side])},
         [weights],
     )
 

@@ -1,10 +1,11 @@
 """Files from an object store: a real S3-compatible server, and what it refuses."""
 
+import http.client
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -18,23 +19,23 @@ WEIGHTS = bytes(range(256)) * 80_000
 """20 MB: several parts of the stream."""
 
 
+def put(client: http.client.HTTPConnection, path: str, content: bytes) -> None:
+    client.request("PUT", path, content)
+    answer = client.getresponse()
+    answer.read()
+    assert answer.status == http.client.OK
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     started = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     started.start()
     host, port = started.get_host_and_port()
     url = f"http://{host}:{port}"
-    client = boto3.client(
-        "s3",
-        endpoint_url=url,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 - the server takes any
-    )
-    client.create_bucket(Bucket="models")
-    client.put_object(Bucket="models", Key="late/7/model.onnx", Body=b"graph")
-    client.put_object(Bucket="models", Key="late/7/model.onnx.data", Body=WEIGHTS)
-    client.close()
+    with closing(http.client.HTTPConnection(host, port)) as client:
+        put(client, "/models", b"")
+        put(client, "/models/late/7/model.onnx", b"graph")
+        put(client, "/models/late/7/model.onnx.data", WEIGHTS)
     yield url
     started.stop()
 

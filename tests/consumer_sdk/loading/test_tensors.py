@@ -46,7 +46,7 @@ def test_big_endian_arrays_travel_as_little_endian() -> None:
     ],
 )
 def test_a_value_that_does_not_fit_itself_is_refused(value: TensorValue) -> None:
-    with pytest.raises(Rejected, match="^E_TENSOR: .*tensor 'x'"):
+    with pytest.raises(Rejected, match=r"^E_TENSOR: .*tensor 'x'"):
         to_array(value)
 
 
