@@ -1,14 +1,16 @@
 """Releasing versions: `publish` a model file, `watch` a folder of them, `withdraw` a version."""
 
-from modelwire_publisher.calls import publish, withdraw
-from modelwire_publisher.order import Check, PublishedRelease, WithdrawnRelease
+from modelwire_publisher.calls import publish, watch, withdraw
+from modelwire_publisher.order import Check, PublishedRelease, Watched, WithdrawnRelease
 from modelwire_publisher.progress import Stage
 
 __all__ = [
     "Check",
     "PublishedRelease",
     "Stage",
+    "Watched",
     "WithdrawnRelease",
     "publish",
+    "watch",
     "withdraw",
 ]

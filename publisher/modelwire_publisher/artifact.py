@@ -61,7 +61,7 @@ def stage(
         beside = _bring_outside(path, folder, seen.outside, progress)
         mappable = not beside and not keep_form and mapped.pays(seen)
         if mappable:
-            told = _counter(Stage.MAP, len(data), progress)
+            told = _counter(Stage.MAP, mapped.weight_bytes(seen), progress)
             mapped.split(data, seen, original, folder, told)
     digest = _sha256(original) if mappable else ""
     if not mappable:

@@ -1,11 +1,11 @@
 """What others call: cheap to import, as the heavy parts load with the first call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from modelwire_log.contract import Log
-from modelwire_publisher.order import Order, PublishedRelease, WithdrawnRelease
-from modelwire_publisher.progress import Progress, silent
+from modelwire_publisher.order import Order, PublishedRelease, Watched, WithdrawnRelease
+from modelwire_publisher.progress import Never, Progress, Stop, silent
 
 
 def publish(
@@ -57,7 +57,7 @@ def publish(
     store is away, `E_CHANGED` when the file was written meanwhile.
     """
     from modelwire.loading.probe import Prober
-    from modelwire_publisher.publish import Means, opened, release
+    from modelwire_publisher.publishing import Means, opened, release
 
     order = Order(
         file=Path(file),
@@ -92,6 +92,60 @@ def publish(
         prober.close()
 
 
+def watch(
+    folder: str | Path,
+    *,
+    log: str | Log,
+    namespace: str = "default",
+    sample: str | Path | None = None,
+    labels: Mapping[str, str] | None = None,
+    store: str | None = None,
+    new_contract: bool = False,
+    keep_form: bool = False,
+    requirements: Sequence[str] = (),
+    author: str | None = None,
+    reason: str = "",
+    kafka: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+    stop: Stop | None = None,
+    settle: float = 1.0,
+    timeout: float = 30.0,
+) -> Iterator[Watched]:
+    """Release what is dropped into `folder/<model>/<version>.onnx`; yield what became of each.
+
+    A file is whole when it is renamed into place, or when nobody wrote it for `settle` seconds. A
+    `contract.yaml` beside it is its contract. What is published already, by whomever, is left in
+    peace, so nothing is released twice over restarts. A broken file is told once and tried again
+    when it changes; what only failed for want of the log or a disk is tried again by itself. Ends
+    when `stop` is set. Raises NotFound for a folder that is not there, Rejected `E_REQUIREMENT`.
+    """
+    from modelwire.loading.probe import Prober
+    from modelwire_publisher.publishing import Means, opened
+    from modelwire_publisher.watching import watching
+
+    template = Order(
+        file=Path(folder),
+        model="",
+        version="",
+        sample=_path(sample),
+        labels=dict(labels or {}),
+        store=store,
+        new_contract=new_contract,
+        keep_form=keep_form,
+        requirements=tuple(requirements),
+        author=author,
+        reason=reason,
+        by_digest=True,
+    )
+    prober = Prober()
+    try:
+        with opened(log, kafka) as there:
+            means = Means(there, namespace, prober, timeout, progress or silent)
+            yield from watching(Path(folder), template, means, stop or Never(), settle)
+    finally:
+        prober.close()
+
+
 def withdraw(
     model: str,
     version: str,
@@ -109,8 +163,8 @@ def withdraw(
     Raises NotFound `E_UNKNOWN_VERSION`, Rejected `E_IN_USE` with the routes that name it,
     Unavailable when the log is away.
     """
-    from modelwire_publisher.publish import opened
-    from modelwire_publisher.withdraw import withdrawn
+    from modelwire_publisher.publishing import opened
+    from modelwire_publisher.withdrawing import withdrawn
 
     with opened(log, kafka) as there:
         return withdrawn(

@@ -4,12 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from modelwire_schemas.errors import ModelwireError
 from modelwire_schemas.release import Contract
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A file that is to become a version, and what has to hold; see `publish` for each word."""
+    """A file that is to become a version, and what has to hold; see `publish` for each word.
+
+    `by_digest`: a version that is there with the same artifact counts as published, whatever its
+    contract, and the file is not tried again.
+    """
 
     file: Path
     model: str
@@ -34,6 +39,7 @@ class Order:
     author: str | None = None
     reason: str = ""
     dry_run: bool = False
+    by_digest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +81,14 @@ class WithdrawnRelease:
     version: str
     offset: int
     already: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What became of a file in a watched folder: a release, or why there is none."""
+
+    file: Path
+    model: str
+    version: str
+    release: PublishedRelease | None = None
+    error: ModelwireError | None = None

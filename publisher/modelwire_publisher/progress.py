@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 
 class Stage(StrEnum):
@@ -21,3 +21,19 @@ Progress: TypeAlias = Callable[[Stage, int, int], None]
 
 def silent(stage: Stage, done: int, total: int) -> None:
     """Tell nobody."""
+
+
+class Stop(Protocol):
+    """Says when to end, such as a threading.Event."""
+
+    def is_set(self) -> bool:
+        """Tell whether it is time."""
+        ...
+
+
+class Never:
+    """Goes on until the process is interrupted."""
+
+    def is_set(self) -> bool:
+        """Return False."""
+        return False

@@ -67,14 +67,16 @@ def release(order: Order, means: Means) -> PublishedRelease:
             keep_form=order.keep_form,
             progress=means.progress,
         )
+        there = _there(state, order, staged)
+        if there is not None and order.by_digest:
+            return _found(order, there)
         means.progress(Stage.PROBE, 0, 2)
         bench = Bench(means.prober, _question(order, staged), str(order.file))
         found = bench.signature()
         contract, features = build(_feeding(order, staged, found), found.inputs, found.outputs)
-        known = _known(state, order, staged, contract)
-        if known is not None:
-            checks = (Check("artifact", f"was published at offset {known.offset}"),)
-            return _told(order, known.artifact, known.offset, known.contract, checks, already=True)
+        if there is not None:
+            _there(state, order, staged, like(contract, there.contract))
+            return _found(order, there)
         means.progress(Stage.PROBE, 1, 2)
         proof = _pass(order, bench, contract, features, before)
         means.progress(Stage.PROBE, 2, 2)
@@ -130,15 +132,25 @@ def _feeding(order: Order, staged: Staged, found: ProbeResult) -> Feeding:
     return by_names(found.inputs)
 
 
-def _known(state: State, order: Order, staged: Staged, contract: Contract) -> Release | None:
-    """Return the same release if it is there; raise Conflict when the version is another's."""
-    there = state.release(order.model, order.version)
-    if there is None:
+def _there(
+    state: State, order: Order, staged: Staged, contract: Contract | None = None
+) -> Release | None:
+    """Return the same release if it is there, with any contract if none is given.
+
+    Raises Conflict when the version is another's, Rejected when it was withdrawn.
+    """
+    known = state.release(order.model, order.version)
+    if known is None:
         return None
-    asked = like(contract, there.contract)
+    asked = contract or known.contract
     return check_release(
         state, ReleasePublished(order.model, order.version, staged.artifact, asked)
     )
+
+
+def _found(order: Order, there: Release) -> PublishedRelease:
+    checks = (Check("artifact", f"was published at offset {there.offset}"),)
+    return _told(order, there.artifact, there.offset, there.contract, checks, already=True)
 
 
 def _pass(
