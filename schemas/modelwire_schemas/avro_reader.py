@@ -36,12 +36,6 @@ class Source(io.BytesIO):
 
     items = MAX_ITEMS
 
-    def exactly(self, count: int) -> bytes:
-        """Return the next `count` bytes."""
-        if len(data := self.read(count)) != count:
-            raise damaged("a length that is not there")
-        return data
-
 
 Read: TypeAlias = Callable[[Source], object]
 
@@ -156,7 +150,7 @@ def _null(_: Source) -> None:
 
 
 def _boolean(source: Source) -> bool:
-    byte = source.exactly(1)[0]
+    byte = source.read(1)[0]
     if byte > 1:
         raise damaged(f"boolean {byte}")
     return byte == 1
@@ -177,15 +171,19 @@ def _long(source: Source) -> int:
 
 
 def _double(source: Source) -> float:
-    return float(struct.unpack("<d", source.exactly(8))[0])
+    return float(struct.unpack("<d", source.read(8))[0])
 
 
 def _bytes(source: Source) -> bytes:
-    return source.exactly(_long(source))
+    count = _long(source)
+    data = source.read(count)
+    if len(data) != count:
+        raise damaged("a length that is not there")
+    return data
 
 
 def _string(source: Source) -> str:
-    return source.exactly(_long(source)).decode()
+    return _bytes(source).decode()
 
 
 READ: dict[str, Read] = {

@@ -11,7 +11,7 @@ from typing import TypeAlias, cast
 
 from modelwire_schemas.artifact import ArtifactChunk
 from modelwire_schemas.avro_reader import Read, Source, damaged, reader
-from modelwire_schemas.avro_schema import Record
+from modelwire_schemas.avro_schema import Record, Schema
 from modelwire_schemas.avro_writer import Write, mistyped, writer
 from modelwire_schemas.control import Body, Command, ControlRecord
 from modelwire_schemas.errors import ModelwireError, Rejected
@@ -53,12 +53,10 @@ def encode(event: Event) -> bytes:
     Raises Rejected for what may not travel: `E_TYPE`, `E_RANGE`, `E_NAME`, `E_TOO_BIG`, ….
     """
     kind = kind_of(event)
+    parts = (event.command, event.body) if isinstance(event, ControlRecord) else (event,)
     out = bytearray(MAGIC + bytes.fromhex(GENERATIONS[kind][newest(kind)]))
-    if isinstance(event, ControlRecord):
-        _command_writer()(out, event.command)
-        _body_writer(kind)(out, event.body)
-    else:
-        _body_writer(kind)(out, event)
+    for write, part in zip(_writers(kind), parts, strict=True):
+        write(out, part)
     value = bytes(out)
     decode(kind, value)  # what readers would refuse is not written
     return value
@@ -76,10 +74,10 @@ def decode(kind: Kind, value: bytes) -> Event:
         )
     if value[:2] != MAGIC or len(value) < HEAD:
         raise damaged("no Avro object")
-    generation = _generation(kind, value[2:HEAD].hex())
+    reads = _readers(kind, _generation(kind, value[2:HEAD].hex()))
     try:
-        return _read(kind, generation, value)
-    except ModelwireError:
+        return _read(kind, reads, value)
+    except (ModelwireError, MemoryError):  # what this machine lacks is no fault of the bytes
         raise
     except Exception as error:
         raise damaged(f"no {kind} ({type(error).__name__})") from error
@@ -88,7 +86,7 @@ def decode(kind: Kind, value: bytes) -> Event:
 def content_digest(body: Body) -> str:
     """Return the sha256 (hex) of a body as it is written: a command's `content` (R19)."""
     out = bytearray()
-    _body_writer(KINDS[type(body)])(out, body)
+    _writers(KINDS[type(body)])[-1](out, body)
     return hashlib.sha256(out).hexdigest()
 
 
@@ -103,49 +101,38 @@ def _generation(kind: Kind, fingerprint: str) -> int:
     )
 
 
-def _read(kind: Kind, generation: int, value: bytes) -> Event:
+def _read(kind: Kind, reads: tuple[Read, ...], value: bytes) -> Event:
     source = Source(value)
     source.seek(HEAD)
-    read_command, read_body = _readers(kind, generation)
-    asked = read_command(source) if read_command else None
-    start = source.tell()
-    event = read_body(source)
+    start, parts = HEAD, list[object]()
+    for read in reads:
+        start = source.tell()
+        parts.append(read(source))
     if source.tell() != len(value):
         raise damaged(f"{len(value) - source.tell()} bytes behind the {kind}")
-    if not isinstance(asked, Command):
-        return cast("FleetReport | ArtifactChunk", event)
+    if len(parts) == 1:
+        return cast("FleetReport | ArtifactChunk", parts[0])
+    record = ControlRecord(*cast("tuple[Command, Body]", parts))
     found = hashlib.sha256(value[start:]).hexdigest()
-    if asked.content != found:
-        raise Rejected("E_CONTENT", f"the command is for {asked.content}", expected=found)
-    return ControlRecord(asked, cast("Body", event))
+    if record.command.content != found:
+        raise Rejected("E_CONTENT", f"it asks for {record.command.content}", expected=found)
+    return record
 
 
 @cache
-def _readers(kind: Kind, generation: int) -> tuple[Read | None, Read]:
+def _readers(kind: Kind, generation: int) -> tuple[Read, ...]:
+    return tuple(reader(part, hint) for part, hint in _parts(kind, generation))
+
+
+@cache
+def _writers(kind: Kind) -> tuple[Write, ...]:
+    return tuple(writer(part, hint) for part, hint in _parts(kind, newest(kind)))
+
+
+def _parts(kind: Kind, generation: int) -> tuple[tuple[Schema, type], ...]:
+    """Return what a value holds: a command and the body behind it, or a word by itself."""
     whole = schema(kind, generation)
     if kind in OTHERS:
-        return None, reader(whole, OTHERS[kind])
-    first, body = _split(whole)
-    return reader(first, Command), reader(body, BODIES[kind])
-
-
-@cache
-def _body_writer(kind: Kind) -> Write:
-    whole = schema(kind, newest(kind))
-    if kind in OTHERS:
-        return writer(whole, OTHERS[kind])
-    return writer(_split(whole)[1], BODIES[kind])
-
-
-@cache
-def _command_writer() -> Write:
-    kind = Kind.POLICY_SET
-    return writer(_split(schema(kind, newest(kind)))[0], Command)
-
-
-def _split(whole: Record) -> tuple[Record, Record]:
-    """Return a control record's command and the fields behind it, the body."""
-    first = whole.fields[0].type
-    if whole.fields[0].name != "command" or not isinstance(first, Record):
-        raise TypeError(f"{whole.name} does not begin with its command")
-    return first, Record(whole.name, whole.fields[1:])
+        return ((whole, OTHERS[kind]),)
+    command, *body = whole.fields
+    return (command.type, Command), (Record(whole.name, tuple(body)), BODIES[kind])
