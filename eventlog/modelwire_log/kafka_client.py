@@ -2,6 +2,7 @@
 
 import ctypes
 import logging
+import time
 from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import TypeVar
@@ -16,6 +17,9 @@ from modelwire_schemas.errors import ModelwireError, Rejected
 logger = logging.getLogger("modelwire.log")
 logger.addHandler(logging.NullHandler())
 
+_SAY_AGAIN_S = 60.0
+_LATELY_S = 10.0
+
 Client = TypeVar("Client", Consumer, Producer, AdminClient)
 
 
@@ -27,7 +31,8 @@ class Clients:
         self._settings = settings
         self._lock = Lock()
         self._made: list[Consumer | Producer | AdminClient] = []
-        self._last_word = ""
+        self._heard_last = 0.0, ""
+        self._said: dict[object, float] = {}
 
     @property
     def cooperative(self) -> bool:
@@ -70,8 +75,9 @@ class Clients:
     def error(self, error: KafkaError, doing: str, where: object) -> ModelwireError:
         """Return modelwire's error for `error`, without secrets, with the client's last word."""
         found = translated(error, doing, f"{where} on {self.servers}")
-        if found.code == "E_LOG_UNAVAILABLE" and self._last_word not in found.what:
-            found = type(found)(found.code, f"{found.what}; {self._last_word}", todo=found.todo)
+        why = self._lately_heard()
+        if found.code == "E_LOG_UNAVAILABLE" and why not in found.what:
+            found = type(found)(found.code, f"{found.what}; {why}", todo=found.todo)
         return self._scrubbed(found)
 
     def failure(self, failure: KafkaException, doing: str, where: object) -> ModelwireError:
@@ -80,9 +86,12 @@ class Clients:
 
     def log(self, level: int, text: str, *values: object) -> None:
         """Pass on what a client logs, as warnings at most: errors are raised where they matter."""
-        line = text % values if values else text
-        if "CONFWARN" not in line:  # one set of settings serves producers and consumers
-            logger.log(min(level, logging.WARNING), "%s", self._clean(line))
+        if values[:1] == ("CONFWARN",):  # one set of settings serves producers and consumers
+            return
+        # A broker that is away is told of dozens of times a second.
+        seldom = self._seldom(values[0] if values else text)
+        level = min(level, logging.WARNING) if seldom else logging.DEBUG
+        logger.log(level, "%s", self._clean(text % values if values else text))
 
     def _make(self, kind: Callable[..., Client], settings: Mapping[str, str]) -> Client:
         try:
@@ -97,8 +106,21 @@ class Clients:
         return client
 
     def _heard(self, error: KafkaError) -> None:
-        self._last_word = self._clean(error.str())
-        logger.info("Kafka at %s: %s", self.servers, self._last_word)
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # which does not say why
+            self._heard_last = time.monotonic(), self._clean(error.str())
+
+    def _lately_heard(self) -> str:
+        """Return what a client had to say in the last seconds, such as a refused password."""
+        when, what = self._heard_last
+        return what if time.monotonic() - when < _LATELY_S else ""
+
+    def _seldom(self, kind: object) -> bool:
+        """Tell whether nothing of this kind was said lately."""
+        now = time.monotonic()
+        if now - self._said.get(kind, -_SAY_AGAIN_S) < _SAY_AGAIN_S:
+            return False
+        self._said[kind] = now
+        return True
 
     def _clean(self, text: str) -> str:
         return kafka_settings.scrubbed(text, self._settings)

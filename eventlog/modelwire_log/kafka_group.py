@@ -13,7 +13,7 @@ from modelwire_log.kafka_position import from_topic, place_of, to_topic, topic_o
 from modelwire_log.kafka_reader import record
 from modelwire_log.kafka_session import Sessions
 from modelwire_log.member import fenced
-from modelwire_schemas.errors import Conflict, ModelwireError
+from modelwire_schemas.errors import Conflict, ModelwireError, NotFound
 
 _PATIENCE_S = 5.0
 _OUTPUTS_WITHIN_S = 30.0
@@ -135,11 +135,23 @@ class KafkaConsumer:
 
     def _hear(self, error: KafkaError) -> None:
         """Keep what the caller must know; the rest passes by itself."""
-        if error.fatal() or error.code() in NOT_THERE | DENIED:
+        if error.code() in NOT_THERE:
             self._astray = True  # it joins anew, which is how it sees a topic that came late
+            self._look_again()
+        elif error.fatal() or error.code() in DENIED:
+            self._astray = True
             self._trouble = self._trouble or self._worded(error, "reading", self._group.streams)
         else:
             logger.info("Kafka, group %s: %s", self._group.name, error.name())
+
+    def _look_again(self) -> None:
+        """A client that lost sight of a topic may be wrong, so a broker is asked."""
+        try:
+            self._sessions.current().query.check_all(self._group.streams, _PATIENCE_S, again=True)
+        except NotFound as error:
+            self._trouble = self._trouble or error
+        except ModelwireError as error:
+            logger.info("group %s: %s", self._group.name, error)
 
     def _tell(self) -> None:
         if self._coming:

@@ -8,11 +8,12 @@ from confluent_kafka import KafkaException, TopicPartition
 
 from modelwire_log.contract import Place
 from modelwire_log.kafka_client import Clients
-from modelwire_log.kafka_errors import NOT_THERE, no_stream, reason
-from modelwire_schemas.errors import ModelwireError
+from modelwire_log.kafka_errors import no_stream
+from modelwire_schemas.errors import ModelwireError, NotFound, Unavailable
 
 _MADE_WITHIN_S = 10.0
 _LOOK_AGAIN_S = 0.05
+_LEAST_S = 0.1
 
 Answer = TypeVar("Answer")
 
@@ -45,9 +46,11 @@ class Query:
             self._known[stream] = len(found.partitions)
         return self._known[stream]
 
-    def check_all(self, streams: Iterable[str], timeout: float) -> None:
-        """Raise NotFound `E_NO_STREAM` unless all of them are there."""
+    def check_all(self, streams: Iterable[str], timeout: float, *, again: bool = False) -> None:
+        """Raise NotFound `E_NO_STREAM` unless all are there; `again` asks a broker in any case."""
         for stream in streams:
+            if again:
+                self._known.pop(stream, None)
             self.partitions(stream, timeout)
 
     def check(self, place: Place, timeout: float) -> None:
@@ -88,7 +91,7 @@ class Query:
             raise self._clients.error(found.error, "asking for a time in", place)
         if found.offset >= 0:
             return found.offset
-        return self.end(place, max(0.1, deadline - time.monotonic())) + 1
+        return self.end(place, _left(deadline)) + 1
 
     def close(self) -> None:
         """Give the client back."""
@@ -96,16 +99,28 @@ class Query:
         self._consumer.close()
 
     def _of(self, place: Place, ask: Callable[[float], Answer], timeout: float) -> Answer:
-        """Ask about a place that may have come since the client last looked."""
+        """Ask about a place until the time is over: a client that was cut off knows little.
+
+        What it does not know is missing only if a broker says so.
+        """
         deadline = time.monotonic() + timeout
-        self.check(place, timeout)
-        return self._ask(ask, place, max(0.1, deadline - time.monotonic()))
+        while True:
+            self.check(place, _left(deadline))
+            try:
+                return self._ask(ask, place, _left(deadline))
+            except (NotFound, Unavailable) as error:
+                self._known.pop(place.stream, None)
+                if time.monotonic() > deadline or error.code == "E_LOG_DENIED":
+                    raise
+                self._consumer.poll(_LOOK_AGAIN_S)
 
     def _ask(self, ask: Callable[[float], Answer], where: object, timeout: float) -> Answer:
         try:
             return ask(timeout)
         except KafkaException as failure:
-            if reason(failure).code() in NOT_THERE:
-                self._known.clear()
             self._consumer.poll(0)  # lets it say why
             raise self._clients.failure(failure, "asking about", where) from None
+
+
+def _left(deadline: float) -> float:
+    return max(_LEAST_S, deadline - time.monotonic())

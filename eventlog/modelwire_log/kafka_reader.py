@@ -12,7 +12,7 @@ from modelwire_log.kafka_position import where
 from modelwire_schemas.errors import ModelwireError
 
 _AT_ONCE = 1000
-_PASSING = frozenset({"E_LOG_UNAVAILABLE", "E_FENCED"})
+_TROUBLE = frozenset({"E_CORRUPT", "E_LOG_DENIED"})
 
 
 def record(message: KafkaMessage) -> Record:
@@ -64,7 +64,6 @@ class Reader:
         if found:
             self.after = found[-1].offset
         elif self._trouble or self._reached < last:
-            self.spoilt = True
             late = KafkaError(KafkaError._TIMED_OUT)
             raise self._trouble or self._clients.error(late, "reading", self.place)
         return found
@@ -97,6 +96,9 @@ class Reader:
         elif error.code() == KafkaError._PARTITION_EOF and offset is not None:
             self._reached = max(self._reached, offset - 1)
         elif error.code() != KafkaError.GROUP_AUTHORIZATION_FAILED:  # it needs no group
-            trouble = self._clients.error(error, "reading", self.place)
-            if trouble.code not in _PASSING:
-                self._trouble = self._trouble or trouble
+            self._stumble(self._clients.error(error, "reading", self.place))
+
+    def _stumble(self, trouble: ModelwireError) -> None:
+        if trouble.code in _TROUBLE:
+            self._trouble = self._trouble or trouble
+        self.spoilt = self.spoilt or trouble.code != "E_LOG_UNAVAILABLE"  # a new client helps

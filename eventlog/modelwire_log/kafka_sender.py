@@ -1,7 +1,9 @@
 """Appending to Kafka: one idempotent producer, and a report for every record or a clear error."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 
@@ -29,7 +31,7 @@ class Sender:
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
         self._lock = Lock()
-        self._producer: Producer | None = clients.writer()
+        self._line: _Line | None = _Line(clients.writer())
 
     def send(
         self, records: Sequence[tuple[str, Message]], timeout: float, *, tombstones: bool = False
@@ -40,51 +42,68 @@ class Sender:
         outcome of what was under way is unknown. `tombstones` stand for their keys, without values.
         """
         deadline = time.monotonic() + timeout
-        producer = self._running()
-        delivery = _Delivery(producer, len(records), tombstones=tombstones)
-        for index, (stream, message) in enumerate(records):
-            if not delivery.post(index, stream, message, deadline):
-                break
-        delivery.wait(deadline)
-        if delivery.left or delivery.fatal:
-            self._throw_away(producer)
+        with self._running() as line:
+            delivery = _Delivery(line.producer, len(records), tombstones=tombstones)
+            for index, (stream, message) in enumerate(records):
+                if not delivery.post(index, stream, message, deadline):
+                    break
+            delivery.wait(deadline)
+            if delivery.left or delivery.fatal:
+                self._retire(line)
         if delivery.left or delivery.error:
             streams = ", ".join(sorted({stream for stream, _ in records}))
-            raise self._why(delivery.error or KafkaError(KafkaError._MSG_TIMED_OUT), streams)
+            raise self._why(delivery.error, streams, timeout)
         return [receipt for receipt in delivery.receipts if receipt is not None]
 
-    def close(self, timeout: float = 5.0) -> None:
-        """Give the producer back; what another thread has under way gets `timeout` seconds."""
-        with self._lock:
-            producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.flush(timeout)
-            self._throw_away(producer)
+    def close(self) -> None:
+        """Give the producer back; an append that another thread has under way fails."""
+        line = self._line
+        if line is not None:
+            with self._running():
+                self._retire(line)
 
-    def _running(self) -> Producer:
+    @contextmanager
+    def _running(self) -> Generator["_Line"]:
+        """Lend the producer; the last one to give a retired one back closes it."""
         with self._lock:
-            if self._producer is None:
-                self._producer = self._clients.writer()
-            return self._producer
+            line = self._line = self._line or _Line(self._clients.writer())
+            line.users += 1
+        try:
+            yield line
+        finally:
+            with self._lock:
+                line.users -= 1
+                over = line.retired and not line.users
+            if over:
+                self._clients.forget(line.producer)
+                line.producer.close()
 
-    def _throw_away(self, producer: Producer) -> None:
-        """End the producer with all that it holds, so that nothing is appended later unseen."""
+    def _retire(self, line: "_Line") -> None:
+        """End a producer with all that it holds, so that nothing is appended later unseen."""
         with self._lock:
-            if self._producer is producer:
-                self._producer = None
-        self._clients.forget(producer)
-        producer.purge()
-        producer.poll(0)
+            line.retired = True
+            if self._line is line:
+                self._line = None
+        line.producer.purge()
 
-    def _why(self, error: KafkaError, streams: str) -> ModelwireError:
-        found = self._clients.error(error, "appending to", streams)
-        if error.code() not in _UNKNOWN_OUTCOME:
-            return found
+    def _why(self, error: KafkaError | None, streams: str, timeout: float) -> ModelwireError:
+        if error is not None and error.code() not in _UNKNOWN_OUTCOME:
+            return self._clients.error(error, "appending to", streams)
         return Unavailable(
-            found.code,
-            f"{found.what}; whether it was appended is unknown",
+            "E_LOG_UNAVAILABLE",
+            f"Kafka at {self._clients.servers} did not acknowledge a record for {streams}"
+            f" within {timeout:.3g} s; whether it was appended is unknown",
             todo="append it again with the same id once Kafka is back",
         )
+
+
+@dataclass(slots=True)
+class _Line:
+    """A producer and how many calls use it."""
+
+    producer: Producer
+    users: int = 0
+    retired: bool = False
 
 
 class _Delivery:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -70,10 +71,12 @@ class Broker:
 
     It listens on two free ports that stay its own over restarts; with `secure` on a third one
     for SASL_SSL, with access lists in force for all but anonymous clients and SUPER_USER.
+    `extra` are broker settings on top.
     """
 
     folder: Path
     secure: bool = False
+    extra: Mapping[str, str] = field(default_factory=dict[str, str])
     port: int = field(init=False)
     door: SecureDoor | None = field(init=False, default=None)
     _process: subprocess.Popen[bytes] | None = field(init=False, default=None)
@@ -85,6 +88,7 @@ class Broker:
         if self.secure:
             self.door = SecureDoor(sasl, certificates.issue(self.folder))
             settings |= _secured(settings, self.door)
+        settings |= self.extra
         text = "".join(f"{name}={value}\n" for name, value in settings.items())
         self._properties.write_text(text, encoding="utf-8")
 
