@@ -157,7 +157,7 @@ class _Batch:
             lacking = np.array([keys[i] is None for i in _ints(hits)], np.bool_)
             counts.no_key += int(lacking.sum())
             self._fill_each(hits[~lacking], sides, first, lambda i: key_bytes(keys[i]))
-            self._fill_each(hits[lacking], split.keyless, first + len(sides.arms), self._place)
+            self._fill_each(hits[lacking], sides, first + split.keyless, self._place)
         else:
             self._put(hits, found, sides, first)
 

@@ -65,7 +65,7 @@ def agree(document: RoutingDocument, events: list[Event]) -> None:
     assert groups == expected_groups
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(documents(), st.lists(st.tuples(keys, bodies, headers, coordinates), max_size=12))
 def test_any_batch_under_any_document(document: RoutingDocument, events: list[Event]) -> None:
     agree(document, events)
