@@ -18,11 +18,16 @@ MOST = 4 * 1024**3
 
 
 class Opened(NamedTuple):
-    """An open file of the publisher's: where, its handle, its bytes."""
+    """An open file of the publisher's: where, its handle, what it was when it was opened."""
 
     path: Path
     handle: int
-    size: int
+    found: os.stat_result
+
+    @property
+    def size(self) -> int:
+        """Return its bytes."""
+        return self.found.st_size
 
 
 @contextlib.contextmanager
@@ -32,7 +37,7 @@ def opened(path: Path) -> Generator[Opened]:
     try:
         found = os.fstat(handle)
         _check(path, found)
-        yield Opened(path, handle, found.st_size)
+        yield Opened(path, handle, found)
     finally:
         os.close(handle)
 
@@ -42,8 +47,7 @@ def copy(source: Opened, target: Path, told: Callable[[int], None]) -> None:
 
     Raises Unavailable `E_CHANGED` when somebody writes the file meanwhile, `E_NO_SPACE`.
     """
-    path, handle, _ = source
-    before = os.fstat(handle)
+    path, handle, before = source
     check_room(target.parent, before.st_size)
     done = 0
     with full_disk_told(target.parent), target.open("xb", 0) as writing:

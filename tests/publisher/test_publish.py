@@ -103,8 +103,12 @@ def test_a_release_tells_where_it_comes_from(desk: Desk) -> None:
 
 def test_a_large_model_travels_in_chunks_in_its_mapped_form(desk: Desk, tmp_path: Path) -> None:
     heard: list[tuple[Stage, int, int]] = []
+
+    def hear(stage: Stage, done: int, total: int) -> None:
+        heard.append((stage, done, total))
+
     path = save_sized(tmp_path / "large.onnx", 9)
-    released = desk.publish(file=path, fields=FIELDS, progress=lambda *words: heard.append(words))
+    released = desk.publish(file=path, fields=FIELDS, progress=hear)
     (record,) = desk.releases()
     assert (released.form, released.where) == ("mapped", "chunks")
     assert [file.name for file in record.artifact.files] == ["model.onnx", "model.weights"]
