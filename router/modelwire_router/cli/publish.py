@@ -117,14 +117,11 @@ def _show(session: Session, release: PublishedRelease, *, dry_run: bool) -> None
         "checks": {check.name: check.found for check in release.checks},
     }
     checks = " · ".join(str(check) for check in release.checks)
-    if dry_run:
-        did = "would release"
-    else:
-        did = "already released" if release.already else "released"
+    did = "already released" if release.already else "released"
     session.data(
         row,
         f"checks   {checks}\n"
-        f"{did} {release.model} {release.version}   sha256:{release.digest[:12]}   "
+        f"{'would be released' if dry_run else did}: {release.model} {release.version}   sha256:{release.digest[:12]}   "
         f"{release.size:,} bytes, {release.form}, {release.where}",
     )
 

@@ -87,7 +87,7 @@ def prune(session: Session, yes: bool) -> None:
 
 
 def _prunable_row(p: Prunable) -> dict[str, Any]:
-    served = ", ".join(f"{route} {show_time(a)}–{show_time(b)}" for route, a, b in p.served)
+    served = ", ".join(f"{route} {show_time(a)} to {show_time(b)}" for route, a, b in p.served)
     return {
         "model": p.model,
         "version": p.version,

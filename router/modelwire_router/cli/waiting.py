@@ -26,7 +26,7 @@ def present(reports: list[tuple[FleetReport, int]]) -> int:
 
 
 def wait_until_none(late: Callable[[], list[str]], timeout: float) -> None:
-    """Wait until `late()` names no instance; raises TimedOut `E_TIMEOUT` with those that it does."""
+    """Wait until `late()` names no instance; raises TimedOut `E_TIMEOUT` with those left."""
     deadline = time.monotonic() + timeout
     while names := late():
         left = deadline - time.monotonic()

@@ -1,0 +1,57 @@
+"""The verb that shows it all: real flights, versions that change under them."""
+
+import tempfile
+from pathlib import Path
+
+import click
+
+from modelwire_log.contract import Log
+from modelwire_log.open import open_log
+from modelwire_router.cli.session import Session
+from modelwire_schemas.errors import Rejected
+
+
+@click.command()
+@click.option("--kafka", is_flag=True, help="On the Kafka of --log, with topics of its own.")
+@click.option("--rate", type=int, default=2000, show_default=True, help="Events a second.")
+@click.option("--events", type=int, help="Only so many flights; by default all 50,018.")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="Where it plays; by default a new one."
+)
+@click.pass_obj
+def demo(session: Session, kafka: bool, rate: int, events: int | None, folder: Path | None) -> int:
+    """Score 50,018 real flights while versions are released, split, undone and refused."""
+    from modelwire_router.demo.play import Demo, next_commands
+    from modelwire_router.demo.stage import Stage
+
+    place = folder or Path(tempfile.mkdtemp(prefix="modelwire-demo-"))
+    place.mkdir(parents=True, exist_ok=True)
+    url = _url(session, place, kafka=kafka)
+    session.say(f"the log is {url}; what the processes say is in {place}")
+    stage = Stage(url, place, rate, events)
+    with open_log(url) as log:
+        if kafka:
+            _make_topics(log)
+        played = Demo(stage, log).play(next_commands(url))
+    return 1 if played.faults else 0
+
+
+def _url(session: Session, place: Path, *, kafka: bool) -> str:
+    if not kafka:
+        return f"sqlite:///{place / 'demo.db'}"
+    if not session.url.startswith("kafka:"):
+        raise Rejected(
+            "E_CONFIG", "--kafka needs a broker", expected="--log kafka://host:port", todo=""
+        )
+    return session.url
+
+
+def _make_topics(log: Log) -> None:
+    from modelwire_log.kafka import KafkaLog
+    from modelwire_log.kafka_setup import create_topics
+    from modelwire_router.demo.stage import EVENTS, GRAVEYARD, NAMESPACE, OUTPUTS, PARTITIONS
+
+    assert isinstance(log, KafkaLog)  # noqa: S101  the URL says so
+    create_topics(log, NAMESPACE)
+    for stream in (EVENTS, OUTPUTS, GRAVEYARD):
+        log.create(stream, PARTITIONS)
