@@ -117,11 +117,12 @@ def _show(session: Session, release: PublishedRelease, *, dry_run: bool) -> None
         "checks": {check.name: check.found for check in release.checks},
     }
     checks = " · ".join(str(check) for check in release.checks)
-    did = "already released" if release.already else "released"
+    done = "already released" if release.already else "released"
+    did = "would release" if dry_run else done
     session.data(
         row,
         f"checks   {checks}\n"
-        f"{'would be released' if dry_run else did}: {release.model} {release.version}   sha256:{release.digest[:12]}   "
+        f"{did} {release.model} {release.version}   sha256:{release.digest[:12]}   "
         f"{release.size:,} bytes, {release.form}, {release.where}",
     )
 
