@@ -188,7 +188,7 @@ def _result(request: ProbeRequest, order: Order, ending: Ending, answer: bytes) 
 def _why(ending: Ending, order: Order) -> tuple[str, str]:
     said = f"; it said: {ending.noise.strip()[-300:]}" if ending.noise.strip() else ""
     if ending.timed_out or ending.status == -signal.SIGXCPU:
-        return "E_PROBE_TIMEOUT", f"the probe did not end within {order.seconds:.0f} s{said}"
+        return "E_PROBE_TIMEOUT", f"the probe did not end within {order.seconds:g} s{said}"
     if any(sign in ending.noise for sign in ("bad_alloc", "MemoryError")):
         return "E_PROBE_MEMORY", f"it needs more memory than a probe may take{said}"
     if ending.status == -signal.SIGKILL:

@@ -1,4 +1,4 @@
-"""Small real models, good and hostile, and the artifacts and releases around them."""
+"""Small models, and the artifacts and releases around them."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from modelwire.loading.cache import Cache
 from modelwire.loading.fetch import fetch
@@ -23,10 +23,11 @@ from modelwire_schemas.release import (
 FLOAT, INT64, STRING = TensorProto.FLOAT, TensorProto.INT64, TensorProto.STRING
 
 MLP_CONTRACT = Contract(
-    inputs=(Tensor("x", "float32", (None, 4)),),
-    outputs=(Tensor("y", "float32", (None, 1)),),
+    inputs=(Tensor("features", "float32", (None, 4)),),
+    outputs=(Tensor("late", "float32", (None,)),),
     feeds=(),
 )
+"""What `good.mlp()` takes and gives."""
 
 
 def model(
@@ -46,23 +47,6 @@ def model(
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     content: bytes = made.SerializeToString()
     return content
-
-
-def mlp(seed: int = 0) -> bytes:
-    """Return a network of 4 inputs and 8 hidden units, another one for each seed."""
-    random = np.random.default_rng(seed)
-    first = random.normal(size=(4, 8)).astype(np.float32)
-    second = random.normal(size=(8, 1)).astype(np.float32)
-    return model(
-        [
-            helper.make_node("MatMul", ["x", "w1"], ["a"]),
-            helper.make_node("Relu", ["a"], ["b"]),
-            helper.make_node("MatMul", ["b", "w2"], ["y"]),
-        ],
-        {"x": (FLOAT, [None, 4])},
-        {"y": (FLOAT, [None, 1])},
-        [numpy_helper.from_array(first, "w1"), numpy_helper.from_array(second, "w2")],
-    )
 
 
 def one_node(operator: str) -> bytes:
@@ -100,64 +84,6 @@ def square(location: str, side: int) -> bytes:
     )
 
 
-def divides_by_minus_one() -> bytes:
-    """Return a model that kills its process with SIGFPE while it is loaded."""
-    smallest = numpy_helper.from_array(np.array([-(2**63)], np.int64), "smallest")
-    minus_one = numpy_helper.from_array(np.array([-1], np.int64), "minus_one")
-    return model(
-        [
-            helper.make_node("Div", ["smallest", "minus_one"], ["c"]),
-            helper.make_node("Add", ["x", "c"], ["y"]),
-        ],
-        {"x": (INT64, [None])},
-        {"y": (INT64, [None])},
-        [smallest, minus_one],
-    )
-
-
-def loops_for_ever() -> bytes:
-    """Return a model that never comes back from its first run."""
-    body = helper.make_graph(
-        [
-            helper.make_node("Identity", ["go"], ["go_on"]),
-            helper.make_node("Identity", ["v"], ["w"]),
-        ],
-        "body",
-        [
-            helper.make_tensor_value_info("i", INT64, []),
-            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("v", FLOAT, None),
-        ],
-        [
-            helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("w", FLOAT, None),
-        ],
-    )
-    trips = numpy_helper.from_array(np.array(2**62, np.int64), "trips")
-    always = numpy_helper.from_array(np.array(1, np.bool_), "always")
-    return model(
-        [helper.make_node("Loop", ["trips", "always", "x"], ["y"], body=body)],
-        {"x": (FLOAT, [None])},
-        {"y": (FLOAT, [None])},
-        [trips, always],
-    )
-
-
-def eats_memory() -> bytes:
-    """Return a model of a few bytes whose first run wants 400 GB."""
-    shape = numpy_helper.from_array(np.array([100_000_000_000], np.int64), "shape")
-    return model(
-        [
-            helper.make_node("ConstantOfShape", ["shape"], ["big"]),
-            helper.make_node("ReduceSum", ["big"], ["sum"], keepdims=1),
-            helper.make_node("Add", ["x", "sum"], ["y"]),
-        ],
-        {"x": (FLOAT, [None])},
-        {"y": (FLOAT, [None])},
-        [shape],
-    )
-
-
 def artifact(files: Mapping[str, bytes], form: str = "packed", kind: str = "onnx") -> Artifact:
     """Return the artifact of these files, by value."""
     listed = tuple(
@@ -180,6 +106,6 @@ def stored(cache: Cache, data: bytes) -> tuple[Path, Artifact]:
 
 
 def rows(seed: int = 0, count: int = 3) -> Array:
-    """Return rows for the network."""
+    """Return rows for `good.mlp()`."""
     made: Array = np.random.default_rng(seed).normal(size=(count, 4)).astype(np.float32)
     return made

@@ -328,7 +328,8 @@ from modelwire.loading.cache import Cache
 from modelwire.loading.fetch import fetch
 from modelwire.loading.probe import Prober, probe_once
 from modelwire.loading.verdicts import ProbeRequest
-from tests.consumer_sdk.loading.making import artifact, mlp, release
+from tests.consumer_sdk.loading.making import artifact, release
+from tests.models.good import mlp
 
 cache, prober = Cache(Path(sys.argv[1])), Prober()
 prober.start()

@@ -20,13 +20,13 @@ from tests.consumer_sdk.loading.making import (
     INT64,
     STRING,
     artifact,
-    mlp,
     model,
-    one_node,
     rows,
     square,
     weights_elsewhere,
 )
+from tests.models import hostile
+from tests.models.good import mlp
 
 
 def load(
@@ -81,7 +81,7 @@ def test_only_the_wanted_outputs_are_given(tmp_path: Path) -> None:
 
 def test_a_wanted_output_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Rejected, match=r"E_CONTRACT: .*'z'"):
-        load(tmp_path, {"model.onnx": mlp()}, LoadOptions(outputs=("y", "z")))
+        load(tmp_path, {"model.onnx": mlp()}, LoadOptions(outputs=("late", "z")))
 
 
 def test_an_output_that_is_no_tensor_is_left_out(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_the_quick_run_answers_like_the_public_one(tmp_path: Path) -> None:
     loaded = load(tmp_path, {"model.onnx": mlp()})
     assert onnx.inner_run_works()
     for count in (1, 3, 64):
-        feed = {"x": rows(count=count)}
+        feed = {"features": rows(count=count)}
         assert np.array_equal(loaded.fast(feed)[0], loaded.run(feed)[0])
 
 
@@ -113,9 +113,9 @@ def test_the_quick_run_answers_like_the_public_one(tmp_path: Path) -> None:
     [
         pytest.param({}, id="missing"),
         pytest.param({"z": rows()}, id="unknown"),
-        pytest.param({"x": rows(), "z": rows()}, id="too-many"),
-        pytest.param({"x": rows().astype(np.float64)}, id="wrong-type"),
-        pytest.param({"x": rows()[:, :2]}, id="wrong-shape"),
+        pytest.param({"features": rows(), "z": rows()}, id="too-many"),
+        pytest.param({"features": rows().astype(np.float64)}, id="wrong-type"),
+        pytest.param({"features": rows()[:, :2]}, id="wrong-shape"),
     ],
 )
 def test_a_wrong_feed_raises_and_does_no_harm(
@@ -153,20 +153,14 @@ def test_weights_from_anywhere_else_are_refused(tmp_path: Path) -> None:
         os.chdir(before)
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        pytest.param(b"", id="empty"),
-        pytest.param(mlp()[:-10], id="truncated"),
-        pytest.param(b"<html>404</html>", id="html"),
-        pytest.param(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", id="lfs"),
-        pytest.param(b"\x80\x04\x95\x05\x00\x00\x00\x00\x00\x00\x00.", id="pickle"),
-        pytest.param(one_node("NoSuchOperator"), id="unknown-operator"),
-    ],
-)
-def test_what_is_no_model_is_refused(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(ModelwireError, match=r"^E_(LOAD|PROVIDER): ") as caught:
-        load(tmp_path, {"model.onnx": content})
+NO_MODELS = [name for name, (_, fate) in hostile.CASES.items() if fate is hostile.Fate.REFUSED]
+
+
+@pytest.mark.parametrize("name", NO_MODELS)
+def test_what_is_no_model_is_refused(tmp_path: Path, name: str) -> None:
+    make, _ = hostile.CASES[name]
+    with pytest.raises(ModelwireError, match=r"^E_LOAD: ") as caught:
+        load(tmp_path, {"model.onnx": make()})
     assert "\n" not in str(caught.value)
 
 
@@ -240,10 +234,10 @@ def test_pages_of_a_mapped_file_are_given_back_and_read_again(tmp_path: Path) ->
 
 def test_warming_runs_the_model(tmp_path: Path) -> None:
     loaded = load(tmp_path, {"model.onnx": mlp()})
-    warm(loaded, (from_array("x", rows()),))
+    warm(loaded, (from_array("features", rows()),))
     warm(loaded, ())
-    with pytest.raises(Exception, match="x"):
-        warm(loaded, (from_array("x", rows()[:, :1]),))
+    with pytest.raises(Exception, match="features"):
+        warm(loaded, (from_array("features", rows()[:, :1]),))
 
 
 def test_the_runtime_neither_reports_home_nor_leaves_files(tmp_path: Path) -> None:

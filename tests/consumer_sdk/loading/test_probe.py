@@ -21,18 +21,9 @@ from modelwire.loading.tensors import from_array, to_array
 from modelwire.loading.verdicts import ProbeRequest, check_of
 from modelwire_schemas.errors import Unavailable
 from modelwire_schemas.release import Contract, Golden, Tensor
-from tests.consumer_sdk.loading.making import (
-    FLOAT,
-    MLP_CONTRACT,
-    divides_by_minus_one,
-    eats_memory,
-    loops_for_ever,
-    mlp,
-    model,
-    one_node,
-    rows,
-    stored,
-)
+from tests.consumer_sdk.loading.making import FLOAT, MLP_CONTRACT, model, one_node, rows, stored
+from tests.models import hostile
+from tests.models.good import mlp
 from tests.waiting import eventually
 
 
@@ -74,7 +65,7 @@ def ended(process: psutil.Process) -> bool:
 
 def test_a_good_model_is_told_with_its_signature_and_answers(cache: Cache, prober: Prober) -> None:
     given = rows()
-    request = replace(mlp_asked(cache), rows=(from_array("x", given),))
+    request = replace(mlp_asked(cache), rows=(from_array("features", given),))
     found = prober.probe(request)
     assert (found.ok, found.code, found.detail) == (True, "", "")
     assert found.inputs == MLP_CONTRACT.inputs
@@ -85,7 +76,7 @@ def test_a_good_model_is_told_with_its_signature_and_answers(cache: Cache, probe
     (answer,) = found.answers
     again = replace(request, golden=(Golden(request.rows, (answer,), 0.0),))
     assert prober.probe(again).ok
-    assert to_array(answer).shape == (3, 1)
+    assert to_array(answer).shape == (3,)
 
 
 X, Y = MLP_CONTRACT.inputs[0], MLP_CONTRACT.outputs[0]
@@ -95,28 +86,28 @@ X, Y = MLP_CONTRACT.inputs[0], MLP_CONTRACT.outputs[0]
     ("inputs", "outputs", "told"),
     [
         pytest.param(
-            Tensor("x", "float32", (None, 5)),
+            Tensor("features", "float32", (None, 5)),
             Y,
-            "input 'x' is float32[?, 4], the contract says float32[?, 5]",
+            "input 'features' is float32[?, 4], the contract says float32[?, 5]",
             id="shape",
         ),
         pytest.param(
-            Tensor("x", "float64", (None, 4)),
+            Tensor("features", "float64", (None, 4)),
             Y,
-            "input 'x' is float32[?, 4], the contract says float64[?, 4]",
+            "input 'features' is float32[?, 4], the contract says float64[?, 4]",
             id="type",
         ),
         pytest.param(
             Tensor("z", "float32", (None, 4)),
             Y,
-            "input 'x' is needed by the model, not named by the contract; "
-            "input 'z' is not in the model, which has x",
+            "input 'features' is needed by the model, not named by the contract; "
+            "input 'z' is not in the model, which has features",
             id="name",
         ),
         pytest.param(
             X,
             Tensor("score", "float32", (None, 1)),
-            "output 'score' is not in the model, which has y",
+            "output 'score' is not in the model, which has late",
             id="output",
         ),
     ],
@@ -145,21 +136,21 @@ def test_what_a_run_gives_counts_more_than_what_the_file_says(cache: Cache, prob
 
 def test_golden_outputs_must_be_met(cache: Cache, prober: Prober) -> None:
     request = mlp_asked(cache)
-    given = (from_array("x", rows()),)
+    given = (from_array("features", rows()),)
     (right,) = prober.probe(replace(request, rows=given)).answers
     values = to_array(right).copy()
-    values[2, 0] += 0.1
-    wrong = Golden(given, (from_array("y", values),), 1e-3)
+    values[2] += 0.1
+    wrong = Golden(given, (from_array("late", values),), 1e-3)
     found = prober.probe(replace(request, golden=(Golden(given, (right,)), wrong)))
     assert found.code == "E_GOLDEN"
-    assert found.detail.startswith("output 'y' is np.float32(")
-    assert " at [2, 0], expected " in found.detail
+    assert found.detail.startswith("output 'late' is np.float32(")
+    assert " at [2], expected " in found.detail
 
 
 def test_golden_inputs_that_the_model_does_not_take_are_a_refusal(
     cache: Cache, prober: Prober
 ) -> None:
-    golden = Golden((from_array("x", rows()[:, :3]),), (from_array("y", [[0.0]]),))
+    golden = Golden((from_array("features", rows()[:, :3]),), (from_array("late", [0.0]),))
     found = prober.probe(replace(mlp_asked(cache), golden=(golden,)))
     assert found.code == "E_GOLDEN"
     assert found.detail.startswith("the model raised: ")
@@ -196,7 +187,7 @@ def test_requirements_are_met_or_refused(
 def test_a_crash_is_a_verdict_and_the_helper_lives(cache: Cache, prober: Prober) -> None:
     prober.probe(mlp_asked(cache))
     before = helpers_of(os.getpid())
-    found = prober.probe(asked(cache, divides_by_minus_one()))
+    found = prober.probe(asked(cache, hostile.bomb()))
     assert (found.ok, found.code) == (False, "E_PROBE_CRASH")
     assert found.detail == "the probe died of SIGFPE"
     assert found.runtime.startswith("onnxruntime 1.")
@@ -204,23 +195,35 @@ def test_a_crash_is_a_verdict_and_the_helper_lives(cache: Cache, prober: Prober)
     assert helpers_of(os.getpid()) == before
 
 
-def test_a_run_without_end_is_ended(cache: Cache, prober: Prober) -> None:
-    found = prober.probe(replace(asked(cache, loops_for_ever()), seconds=0.5))
-    assert (found.ok, found.code) == (False, "E_PROBE_TIMEOUT")
-    assert prober.probe(mlp_asked(cache)).ok
+WHY_REFUSED = {
+    "bomb": "E_PROBE_CRASH: the probe died of SIGFPE",
+    "bomb-at-run": "E_PROBE_CRASH: the probe died of SIGFPE",
+    "hang-at-load": "E_PROBE_TIMEOUT: the probe did not end within 0.5 s",
+    "hang-at-run": "E_PROBE_TIMEOUT: the probe did not end within 0.5 s",
+    "memory": "E_PROBE_MEMORY: it needs more than it may: ",
+    "nan": "E_NAN: output 'late' is NaN at [0]",
+    "unknown-operator": "E_LOAD: ",
+    "future-opset": "E_LOAD: ",
+}
 
 
-def test_a_model_that_eats_memory_is_refused(cache: Cache, prober: Prober) -> None:
-    request = replace(asked(cache, eats_memory()), warmup=(from_array("x", np.ones(1, "f4")),))
-    found = prober.probe(request)
-    assert (found.ok, found.code) == (False, "E_PROBE_MEMORY")
-    assert found.peak < 1_000_000_000
-
-
-def test_what_is_no_model_is_refused(cache: Cache, prober: Prober) -> None:
-    found = prober.probe(asked(cache, b"<html>"))
-    assert (found.ok, found.code) == (False, "E_LOAD")
+@pytest.mark.parametrize("name", hostile.CASES)
+def test_a_hostile_file_is_refused_and_the_next_one_is_not(
+    cache: Cache, prober: Prober, name: str
+) -> None:
+    lowest = from_array("features", np.array([[-(2**63)]]))
+    few = from_array("features", np.ones((1, 1), np.float32))
+    usual = from_array("features", rows())
+    given = {"bomb-at-run": lowest, "hang-at-load": few}.get(name, usual)
+    make, _ = hostile.CASES[name]
+    request = replace(asked(cache, make()), warmup=(given,))
+    hangs = name.startswith("hang")
+    found = prober.probe(replace(request, seconds=0.5 if hangs else None))
+    assert f"{found.code}: {found.detail}".startswith(WHY_REFUSED.get(name, "E_LOAD: "))
+    assert not found.ok
     assert "\n" not in found.detail
+    assert found.peak < 1_000_000_000
+    assert prober.probe(mlp_asked(cache)).ok
 
 
 def test_an_unknown_format_is_refused(cache: Cache, prober: Prober) -> None:
@@ -232,7 +235,7 @@ def test_an_unknown_format_is_refused(cache: Cache, prober: Prober) -> None:
 def test_nothing_is_printed_into_the_application(
     cache: Cache, prober: Prober, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    for content in (b"<html>", divides_by_minus_one(), mlp()[:-10]):
+    for content in (b"<html>", hostile.bomb(), mlp()[:-10]):
         prober.probe(asked(cache, content))
     assert capfd.readouterr() == ("", "")
 
@@ -257,7 +260,7 @@ def test_a_child_that_died_while_it_waited_is_replaced(cache: Cache, prober: Pro
 
 
 def test_threads_may_ask_at_the_same_time(cache: Cache, prober: Prober) -> None:
-    good, bad = mlp_asked(cache), asked(cache, divides_by_minus_one())
+    good, bad = mlp_asked(cache), asked(cache, hostile.bomb())
     found: list[bool] = []
 
     def ask(request: ProbeRequest, code: str) -> None:
@@ -290,29 +293,29 @@ from pathlib import Path
 from modelwire.loading.cache import Cache
 from modelwire.loading.probe import Prober
 from modelwire.loading.verdicts import ProbeRequest
-from tests.consumer_sdk.loading.making import loops_for_ever, mlp, stored
+from tests.consumer_sdk.loading.making import stored
+from tests.models.good import mlp
+from tests.models.hostile import hang_at_run
 prober = Prober()
 cache = Cache(Path(sys.argv[1]))
 prober.probe(ProbeRequest(*stored(cache, mlp())))
 print("ready", flush=True)
-prober.probe(ProbeRequest(*stored(cache, loops_for_ever())))
+prober.probe(ProbeRequest(*stored(cache, hang_at_run())))
 """
 
 
 def test_nothing_outlives_an_application_that_was_killed(tmp_path: Path) -> None:
-    application = subprocess.Popen(
-        [sys.executable, "-c", APPLICATION, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    )
-    assert application.stdout is not None
-    assert application.stdout.readline() == "ready\n"
-    (helper_process,) = helpers_of(application.pid)
-    eventually(
-        lambda: any(child.cpu_times().user > 0.05 for child in helper_process.children()),
-        what="a probe that loops",
-    )
-    left = [helper_process, *helper_process.children()]
-    application.kill()
-    application.communicate()
+    command = [sys.executable, "-c", APPLICATION, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as application:
+        assert application.stdout is not None
+        assert application.stdout.readline() == "ready\n"
+        (helper_process,) = helpers_of(application.pid)
+        eventually(
+            lambda: any(child.cpu_times().user > 0.05 for child in helper_process.children()),
+            what="a probe that loops",
+        )
+        left = [helper_process, *helper_process.children()]
+        application.kill()
     assert psutil.wait_procs(left, timeout=10)[1] == []
 
 
@@ -351,7 +354,8 @@ from pathlib import Path
 from modelwire.loading.cache import Cache
 from modelwire.loading.probe import Prober
 from modelwire.loading.verdicts import ProbeRequest
-from tests.consumer_sdk.loading.making import mlp, stored
+from tests.consumer_sdk.loading.making import stored
+from tests.models.good import mlp
 print("once")
 prober = Prober()
 assert prober.probe(ProbeRequest(*stored(Cache(Path(sys.argv[1])), mlp()))).ok
@@ -375,7 +379,7 @@ def test_a_verdict_is_found_again_for_the_same_question_only(cache: Cache, probe
     request = mlp_asked(cache)
     first = probe_once(cache, prober, request)
     assert probe_once(Cache(cache.folder), prober, request) == first
-    broken = replace(MLP_CONTRACT, inputs=(Tensor("x", "float64", (None, 4)),))
+    broken = replace(MLP_CONTRACT, inputs=(Tensor("features", "float64", (None, 4)),))
     assert probe_once(cache, prober, replace(request, contract=broken)).code == "E_CONTRACT"
     assert probe_once(cache, prober, request) == first
     other_runtime = cache.verdicts.find(request.artifact.digest, "other 1.0", check_of(request))
@@ -383,11 +387,11 @@ def test_a_verdict_is_found_again_for_the_same_question_only(cache: Cache, probe
 
 
 def test_a_digest_that_killed_a_probe_is_not_tried_again(cache: Cache, prober: Prober) -> None:
-    request = asked(cache, divides_by_minus_one())
+    request = asked(cache, hostile.bomb())
     assert probe_once(cache, prober, request).code == "E_PROBE_CRASH"
     with closing(Prober()) as closed:
         closed.close()
-        asked_otherwise = replace(request, warmup=(from_array("x", [1]),))
+        asked_otherwise = replace(request, warmup=(from_array("features", [1]),))
         assert probe_once(Cache(cache.folder), closed, asked_otherwise).code == "E_PROBE_CRASH"
         cache.forget(request.artifact.digest)
         with pytest.raises(Unavailable, match="E_PROBE"):
