@@ -1,4 +1,4 @@
-"""What an application may set: a frozen value, made once at the edge from arguments and environment."""
+"""What an application may set: a frozen value, made once from arguments and environment."""
 
 import os
 import socket

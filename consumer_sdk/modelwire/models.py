@@ -64,7 +64,7 @@ class Models:
         return route
 
     def status(self) -> FleetReport:
-        """Return what this instance knows and holds: versions by state, offset, freshness, errors."""
+        """Return what this instance holds: versions by state, offset, freshness, errors."""
         return self._present().report()
 
     def wait_for_offset(self, offset: int, timeout: float) -> bool:

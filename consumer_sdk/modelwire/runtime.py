@@ -128,7 +128,7 @@ class Runtime:
         self._reporter.wake()
 
     def wait_offset(self, offset: int, timeout: float) -> bool:
-        """Wait until the control log is read up to `offset`; False after `timeout` seconds (R13)."""
+        """Wait until the control log is read up to `offset` (R13); False after `timeout` s."""
         return self.live.wait_for(lambda s: s.offset >= offset, timeout)
 
     def why_not(self, route: str) -> str:

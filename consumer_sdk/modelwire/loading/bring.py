@@ -36,7 +36,9 @@ class Bringer:
     options: LoadOptions
 
     def bring(self, release: Release, told: Told) -> tuple[Model, int]:
-        """Return the model of a release, warm, and the ns of one run; `told` hears of every state on the way.
+        """Return the model of a release, warm, and the ns of one run.
+
+        `told` hears of every state on the way.
 
         Blocks for as long as fetching and probing take. Raises ModelwireError with the code of
         the refusal; Unavailable where a later attempt may do better.

@@ -86,16 +86,18 @@ class OnnxModel:
 
     def run(self, feed: Mapping[str, Array]) -> list[Array]:
         """Return the outputs for a feed, in the order of `outputs`."""
-        answer: list[Array] = self._session.run(self._names, feed)
+        session = self._session
+        if session is None:
+            return _closed(feed)
+        answer: list[Array] = session.run(self._names, feed)
         return answer
 
     def close(self) -> None:
         """Advise the mapped pages away, then drop the session; nobody may be running it."""
-        session, self._session, self.fast = self._session, None, self.run
-        if session is None:
+        if self._session is None:
             return
         memory.release_mapped(self._mapped)
-        del session
+        self._session, self.fast = None, _closed
         memory.trim()
 
     def _quickest(self) -> Run:
@@ -112,6 +114,10 @@ class OnnxModel:
             return answer
 
         return fast
+
+
+def _closed(feed: Mapping[str, Array]) -> list[Array]:
+    raise ValueError(f"the model is closed: {', '.join(feed)}")
 
 
 def graph_file(artifact: Artifact) -> str:

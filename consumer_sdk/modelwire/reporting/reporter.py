@@ -1,4 +1,4 @@
-"""The thread that tells the fleet stream how this instance does, and reads the log's clock by it."""
+"""The thread that tells the fleet how this instance does, and reads the log's clock by it."""
 
 import logging
 import threading

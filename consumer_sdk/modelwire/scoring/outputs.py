@@ -1,4 +1,4 @@
-"""What is written for an event: its outputs with their provenance, or a dead letter with a reason."""
+"""What is written for an event: outputs with provenance, or a dead letter with a reason."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -322,7 +322,7 @@ class Scorer:
                 )
 
     def _count(self, stream: str) -> int:
-        """Return how many partitions a stream has; one that is not there is made like the source."""
+        """Return how many partitions a stream has; a missing one is made like the source."""
         if stream not in self._partitions:
             there = self._log.streams()
             if stream not in there:

@@ -50,10 +50,13 @@ class Features:
         inputs: Inputs = {}
         try:
             for group in self.groups:
-                flat = group.kind.batch(list(chain.from_iterable(map(group.get, rows))))
-                if flat is None:
+                flat: list[object] = []
+                for values in map(group.get, rows):
+                    flat += values
+                array = group.kind.batch(flat, group.fills)
+                if array is None:
                     return self._sift(rows)
-                inputs |= group.rows(flat, count)
+                inputs |= group.rows(array, count)
         except QUICK_ERRORS:
             return self._sift(rows)
         return Batch(inputs, count)
@@ -149,22 +152,27 @@ def compile_features(contract: Contract) -> Features:
         for feed in contract.feeds
         for column in feed.columns
     ]
-    return Features(slots, _groups(contract.feeds, tensors, kinds))
+    return Features(slots, _groups(contract.feeds, tensors, slots))
 
 
 def _groups(
-    feeds: Sequence[Feed], tensors: Mapping[str, Tensor], kinds: Mapping[str, Kind]
+    feeds: Sequence[Feed], tensors: Mapping[str, Tensor], slots: Sequence[Slot]
 ) -> list[Group]:
-    alike: dict[tuple[str, int, int], list[tuple[Feed, range]]] = {}
+    alike: dict[tuple[str, int, int], list[tuple[str, range]]] = {}
     start = 0
     for feed in feeds:
         tensor, width = tensors[feed.input], len(feed.columns)
         places = range(start, start + width)
-        alike.setdefault((tensor.dtype, len(tensor.shape), width), []).append((feed, places))
+        alike.setdefault((tensor.dtype, len(tensor.shape), width), []).append((feed.input, places))
         start += width
     return [
-        Group(kinds[dtype], rank, [f for f, _ in same], [*chain.from_iterable(p for _, p in same)])
-        for (dtype, rank, _), same in alike.items()
+        Group(
+            [name for name, _ in same],
+            [place for _, places in same for place in places],
+            slots,
+            rank,
+        )
+        for (_, rank, _), same in alike.items()
     ]
 
 

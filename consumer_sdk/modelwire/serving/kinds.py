@@ -29,6 +29,7 @@ QUICK_ERRORS = (LookupError, TypeError, ValueError, ArithmeticError, struct.erro
 _BOOLS: frozenset[type] = frozenset({bool, np.bool_})
 _INTEGERS: frozenset[type] = frozenset({int, *(np.dtype(c).type for c in "bhilqBHILQ")})
 _NUMBERS = _INTEGERS | {float, np.float16, np.float32, np.float64}
+_NULLABLE = _NUMBERS | {type(None)}
 
 
 class Kind(ABC):
@@ -51,8 +52,11 @@ class Kind(ABC):
         """Return what turns `count` right values into a new array."""
 
     @abstractmethod
-    def batch(self, flat: list[Any]) -> Array | None:
-        """Return the values of many rows as a new array; None or an error means: look."""
+    def batch(self, flat: list[Any], fills: Sequence[object]) -> Array | None:
+        """Return the values of many rows as a new array; None or an error means: look.
+
+        `fills` stand in for null, one a column, or None.
+        """
 
     @abstractmethod
     def cast(self, array: Array) -> tuple[Array, Mask] | None:
@@ -110,21 +114,38 @@ class Floats(_Packed):
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         super().__init__(dtype)
-        self._limit = min(2.0**62, float(np.finfo(dtype).max) / 2)
+        # Below it no square is infinite, and no integer has more than 64 bits.
+        self._limit = min(2.0**62, math.sqrt(np.finfo(dtype).max))
 
     def plain(self, values: Sequence[Any]) -> bool:
         # A norm below the limit proves that no value is NaN, infinite or too large.
         return _NUMBERS.issuperset(map(type, values)) and math.hypot(*values) <= self._limit
 
-    def batch(self, flat: list[Any]) -> Array | None:
-        # Text, null, dates and decimals do not add up to a float of Python's own; bool does.
-        with np.errstate(all="ignore"):
-            added: object = sum(flat, 0.0)
-        if added.__class__ is not float and not _NUMBERS.issuperset(map(type, flat)):
-            return None
+    def batch(self, flat: list[Any], fills: Sequence[object]) -> Array | None:
+        try:
+            # Text, null, dates and decimals do not add up to a float of Python's own; bool does.
+            with np.errstate(all="ignore"):
+                added: object = sum(flat, 0.0)
+        except TypeError:
+            return self._filled(flat, fills)
+        if added != added or (
+            added.__class__ is not float and not _NUMBERS.issuperset(map(type, flat))
+        ):
+            return self._filled(flat, fills)
         array = self.maker(len(flat), (len(flat),))(flat)
         within = np.abs(array).max() <= self._limit
         return array if within and not _bool_among(flat, array) else None
+
+    def _filled(self, flat: list[Any], fills: Sequence[object]) -> Array | None:
+        """Return the values with null filled in; None when there is more to look at."""
+        if fills.count(None) == len(fills) or not _NULLABLE.issuperset(map(type, flat)):
+            return None
+        with np.errstate(over="ignore"):
+            array = np.array(flat, self.dtype).reshape(-1, len(fills))  # None becomes NaN
+        stand_ins = [math.inf if fill is None else fill for fill in fills]
+        array = np.where(np.isnan(array), np.array(stand_ins, self.dtype), array)
+        within = np.isnan(array) | (np.abs(array) <= self._limit)
+        return array.ravel() if within.all() else None
 
     def cast(self, array: Array) -> tuple[Array, Mask] | None:
         if array.dtype.kind not in "fiu":
@@ -172,7 +193,7 @@ class Integers(_Packed):
             return False
         return bool(self._low <= min(values) and max(values) <= self._high)
 
-    def batch(self, flat: list[Any]) -> Array | None:
+    def batch(self, flat: list[Any], fills: Sequence[object]) -> Array | None:  # noqa: ARG002
         array = self.maker(len(flat), (len(flat),))(flat)
         return None if _bool_among(flat, array) else array
 
@@ -197,7 +218,7 @@ class Booleans(_Packed):
     def plain(self, values: Sequence[Any]) -> bool:
         return _BOOLS.issuperset(map(type, values))
 
-    def batch(self, flat: list[Any]) -> Array | None:
+    def batch(self, flat: list[Any], fills: Sequence[object]) -> Array | None:  # noqa: ARG002
         return self.maker(len(flat), (len(flat),))(flat) if self.plain(flat) else None
 
     def cast(self, array: Array) -> tuple[Array, Mask] | None:
@@ -229,7 +250,7 @@ class Texts(Kind):
 
         return make
 
-    def batch(self, flat: list[Any]) -> Array | None:
+    def batch(self, flat: list[Any], fills: Sequence[object]) -> Array | None:  # noqa: ARG002
         return self.maker(len(flat), (len(flat),))(flat) if self.plain(flat) else None
 
     def cast(self, array: Array) -> tuple[Array, Mask] | None:  # noqa: ARG002
@@ -252,7 +273,8 @@ class Texts(Kind):
 
 def _bool_among(flat: Sequence[Any], array: Array) -> bool:
     # A bool can only stand where a 0 or a 1 came out, so mostly few types have to be looked at.
-    suspects = np.flatnonzero((array == 0) | (array == 1))
+    # These two alone are their own squares, among integers that wrap round as well.
+    suspects = (array * array == array).nonzero()[0]
     few = len(suspects) * 4 < len(flat)
     looked: Iterable[Any] = map(flat.__getitem__, suspects.tolist()) if few else flat
     return not _BOOLS.isdisjoint(map(type, looked))

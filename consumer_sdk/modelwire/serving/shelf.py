@@ -1,4 +1,4 @@
-"""The warm versions of a process; the one that nobody borrows any more is closed off the event path."""
+"""The warm versions of a process; one that nobody borrows any more is closed aside."""
 
 import logging
 import queue

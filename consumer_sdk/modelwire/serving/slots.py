@@ -12,7 +12,6 @@ from modelwire.loading.tensors import Array
 from modelwire.serving.faults import is_null, missing
 from modelwire.serving.kinds import Kind
 from modelwire_schemas.errors import Rejected
-from modelwire_schemas.release import Feed
 
 Event: TypeAlias = Mapping[str, object]
 Inputs: TypeAlias = dict[str, Array]
@@ -67,16 +66,20 @@ class Slot:
 
 
 class Group:
-    """Inputs of one type and width, which are filled together."""
+    """Inputs of one type and shape, filled together: `places` are their slots in the contract."""
 
-    def __init__(self, kind: Kind, rank: int, feeds: Sequence[Feed], places: Sequence[int]) -> None:
-        self.kind = kind
-        self.names = tuple(feed.input for feed in feeds)
-        self.width = len(feeds[0].columns)
+    def __init__(
+        self, names: Sequence[str], places: Sequence[int], slots: Sequence[Slot], rank: int
+    ) -> None:
+        mine = [slots[place] for place in places]
+        self.kind = mine[0].kind
+        self.names = tuple(names)
+        self.width = len(mine) // len(names)
         self.places = tuple(places)
-        self.get = _getter([column.field for feed in feeds for column in feed.columns])
+        self.fills = tuple(slot.fill for slot in mine)
+        self.get = _getter([slot.field for slot in mine])
         self.tail = (self.width,) if rank == 2 else ()
-        self._make_row = kind.maker(len(places), (len(self.names), 1, *self.tail))
+        self._make_row = self.kind.maker(len(mine), (len(names), 1, *self.tail))
 
     def row(self, values: Sequence[Any]) -> Inputs:
         """Return right values of one event as a batch of one."""

@@ -117,7 +117,7 @@ def _take(slot: Slot, column: Column | None, size: int) -> Taken:
     if isinstance(column, np.ndarray):
         return _cast(slot, column) or _settled(slot, _items(column))
     try:
-        array = slot.kind.batch(column)
+        array = slot.kind.batch(column, [slot.fill])
     except QUICK_ERRORS:
         array = None
     return _settled(slot, column) if array is None else Taken(array, {})

@@ -1,4 +1,4 @@
-"""For the tests of applications: an SDK without files, brokers or sleeps; plain functions answer."""
+"""For the tests of applications: an SDK without files or brokers; plain functions answer."""
 
 from modelwire.clock import ManualClock
 from modelwire.testing.functions import Function

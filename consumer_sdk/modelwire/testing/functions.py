@@ -5,6 +5,7 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 
+from modelwire.loading.formats import Run
 from modelwire.loading.tensors import Array
 from modelwire.serving.features import Features
 from modelwire.serving.slots import Batch, Event, Inputs
@@ -26,7 +27,7 @@ class FunctionModel:
     def __init__(self, function: Function, outputs: Sequence[str]) -> None:
         self.error: Exception | None = None
         self.outputs = tuple(Tensor(name, "float64", (None,)) for name in outputs)
-        self.fast = self.run
+        self.fast: Run = self.run
         self._function = function
 
     def run(self, feed: Mapping[str, Array]) -> list[Array]:

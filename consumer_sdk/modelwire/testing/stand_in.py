@@ -12,10 +12,10 @@ from modelwire.control.commands import By, submit
 from modelwire.control.reading import fold_log
 from modelwire.control.state import Release
 from modelwire.hooks import Hooks
+from modelwire.loading.bring import Told
 from modelwire.loading.states import VersionState
 from modelwire.models import Models
 from modelwire.routing.ranges import from_percent, reweigh
-from modelwire.runtime import Told
 from modelwire.serving.servable import Servable
 from modelwire.testing.functions import Function, FunctionModel, WholeEvents
 from modelwire_log.memory import MemoryLog
