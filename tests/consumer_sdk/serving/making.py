@@ -186,9 +186,11 @@ def events(draw: st.DrawFn, contract: Contract) -> dict[str, object]:
     event: dict[str, object] = {"beside": "the point"}
     for feed in contract.feeds:
         for column in feed.columns:
-            chance = draw(st.integers(0, 9))
-            if chance < 8:
+            chance = draw(st.integers(0, 19))
+            if chance < 16:
                 event[column.field] = draw(GOOD[dtypes[feed.input]])
-            elif chance == 8:
+            elif chance < 18:
+                event[column.field] = draw(st.sampled_from([None, math.nan]))
+            elif chance == 18:
                 event[column.field] = draw(ANY_VALUE)
     return event

@@ -208,6 +208,19 @@ def test_a_nullable_number_becomes_nan_and_its_row_stays() -> None:
     assert np.isnan(batch.inputs["features"]).sum(axis=1).tolist() == [0, 2, 1]
 
 
+@pytest.mark.parametrize("odd", [True, "7", 2**63, math.inf, Decimal(7), None, {}])
+def test_a_fault_beside_filled_nulls_is_found(odd: object) -> None:
+    columns = [Column("x", nullable=True), Column("y", default=7), Column("z")]
+    features = compile_features(tensor_contract(columns))
+    rows: list[dict[str, object]] = [{"x": 1, "y": None, "z": 3}, {"x": None, "y": 2, "z": 3}]
+    batch = features.rows(rows)
+    assert batch.good is None
+    assert str(batch.inputs["features"].tolist()) == "[[1.0, 7.0, 3.0], [nan, 2.0, 3.0]]"
+    batch = features.rows([*rows, {"x": 1, "y": 2, "z": odd}])
+    assert [fault.row for fault in batch.faults] == [2]
+    assert str(batch.inputs["features"].tolist()) == "[[1.0, 7.0, 3.0], [nan, 2.0, 3.0]]"
+
+
 def test_a_bool_among_many_numbers_is_found() -> None:
     features = compile_features(tensor_contract(["x"]))
     for numbers in (np.arange(100.0), np.arange(100.0) % 2):

@@ -183,6 +183,20 @@ def test_a_column_may_be_whatever_holds_values(column: object) -> None:
     assert features.columns({"x": column}).inputs["features"].tolist() == [[1.0], [2.0]]
 
 
+def test_integers_become_floats_as_they_do_one_by_one() -> None:
+    # Rounded to float32 at once these go up, by way of float64 they go down.
+    numbers = [2**60 + 2**36 + 1, -(2**60) - 2**36 - 1]
+    features = compile_features(tensor_contract(["x"]))
+    made = features.columns({"x": np.array(numbers)}).inputs
+    assert equal(made, features.rows([{"x": number} for number in numbers]).inputs)
+
+
+def test_an_integer_beyond_64_bits_is_out_of_range_in_a_column() -> None:
+    features = compile_features(tensor_contract(["x"]))
+    batch = features.columns({"x": np.array([2**63 - 1, 2**63], np.uint64)})
+    assert [(fault.row, fault.error.code) for fault in batch.faults] == [(1, "E_FIELD_RANGE")]
+
+
 def test_a_masked_value_is_null() -> None:
     features = compile_features(tensor_contract(["x"]))
     (fault,) = features.columns({"x": np.ma.masked_equal([1.0, 2.0], 2.0)}).faults
