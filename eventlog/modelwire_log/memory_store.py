@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 
-from modelwire_log.contract import Message, Place, Position, Receipt, Record
+from modelwire_log.contract import START, Message, Place, Position, Receipt, Record
 from modelwire_log.member import Share
 from modelwire_log.sharing import share_out
 from modelwire_log.streams import checked_partition, partition_of, stream_name
@@ -86,7 +86,7 @@ class Store:
 
     def read(self, place: Place, after: int, limit: int) -> list[Record]:
         records = self.records(place)
-        behind = (records[offset] for offset in range(after + 1, len(records)))
+        behind = (records[offset] for offset in range(max(after, START) + 1, len(records)))
         return list(islice(filter(None, behind), limit))
 
     def offset_at(self, place: Place, time: int) -> int:

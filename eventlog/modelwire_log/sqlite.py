@@ -23,8 +23,10 @@ from modelwire_log.contract import (
 from modelwire_log.member import LOOK_AGAIN_S, Member
 from modelwire_log.sqlite_desk import SqliteDesk
 from modelwire_log.sqlite_file import LogFile
+from modelwire_log.sqlite_heads import head_of
 from modelwire_log.sqlite_life import Heart
-from modelwire_log.sqlite_rows import blank, first_at, head_of, take
+from modelwire_log.sqlite_put import blank
+from modelwire_log.sqlite_take import first_at, take
 from modelwire_log.sqlite_writer import Writer, durable
 from modelwire_log.streams import stream_name
 from modelwire_schemas.errors import ModelwireError
@@ -72,7 +74,7 @@ class SqliteLog:
     ) -> list[Record]:
         with self._file.read(timeout) as connection:
             head = head_of(connection, place)
-            return take(connection, place, head, after, limit) if head else []
+            return take(connection, head, after, limit) if head else []
 
     def end(self, place: Place, *, timeout: float = 5.0) -> int:
         with self._file.read(timeout, look=True) as connection:
@@ -101,8 +103,10 @@ class SqliteLog:
                 blank(connection, head, first, last)
 
     def consumer(self, group: Group) -> Consumer:
-        member = Member(SqliteDesk(self._file, self._writer, self._heart, group), group)
+        desk = SqliteDesk(self._file, self._writer, self._heart, group)
+        member = Member(desk, group)
         self._members.add(member)
+        weakref.finalize(member, self._heart.remove, desk.token)  # dropped, it expires
         return member
 
     def positions(self, group: str) -> tuple[Position, ...]:

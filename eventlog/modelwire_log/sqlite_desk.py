@@ -10,8 +10,9 @@ from modelwire_log import sqlite_groups as books
 from modelwire_log.contract import Group, Message, Place, Position, Record
 from modelwire_log.member import LOOK_AGAIN_S, Share, fenced
 from modelwire_log.sqlite_file import LogFile
+from modelwire_log.sqlite_heads import Head, head_of
 from modelwire_log.sqlite_life import Heart, this_life
-from modelwire_log.sqlite_rows import Head, first_at, head_of, take
+from modelwire_log.sqlite_take import first_at, take
 from modelwire_log.sqlite_writer import Writer, durable
 
 READ_S = 5.0
@@ -27,17 +28,17 @@ class SqliteDesk:
         self._writer = writer
         self._heart = heart
         self._group = group
+        self.token = uuid.uuid4().hex
         self._me = ""
         self._pid = 0
         self._generation = -1
         self._look_again = 0.0
         self._share = NOTHING
-        self._numbers: dict[int, Place] = {}
         self._heads: dict[Place, Head] = {}
 
     def share(self) -> Share:
         if self._pid != os.getpid():  # also after a fork: the child is a member of its own
-            self._pid, self._me = os.getpid(), uuid.uuid4().hex
+            self._pid, self._me = os.getpid(), f"{self.token}-{os.getpid()}"
             self._generation, self._look_again = -1, 0.0
         if self._look_again <= time.monotonic():
             self._look_around()
@@ -73,8 +74,7 @@ class SqliteDesk:
     def commit(self, positions: Sequence[Position], outputs: Sequence[tuple[str, Message]]) -> None:
         level = durable(stream for stream, _ in outputs)
         with self._file.write(WRITE_S, durable=level) as connection:
-            rows = books.shares(connection, self._group.name, self._me)
-            held = {place for place, _, _ in rows}
+            held = books.shares(connection, self._group.name, self._me)
             for position in positions:
                 if position.place not in held:
                     raise fenced(self._group.name, position.place)
@@ -82,25 +82,19 @@ class SqliteDesk:
             books.store(connection, self._group.name, positions)
 
     def leave(self) -> None:
-        self._heart.remove(self._me)
+        self._heart.remove(self.token)
         if self._pid == os.getpid():
             with self._file.write(WRITE_S, durable=False) as connection:
                 books.put_out(connection, self._group.name, [self._me])
 
     def ends(self, places: Iterable[Place]) -> Mapping[Place, int]:
-        del places  # all that the member holds, by their numbers, in one question
-        numbers = list(self._numbers)
-        query = f"""
-        SELECT place, next, high FROM places WHERE place IN ({",".join("?" * len(numbers))})
-        """  # noqa: S608 - question marks only
         with self._file.read(READ_S) as connection:
-            heads = [Head(*row) for row in connection.execute(query, numbers)]
-        self._heads = {self._numbers[head.place]: head for head in heads}
+            self._heads = {place: head for place in places if (head := head_of(connection, place))}
         return {place: head.next - 1 for place, head in self._heads.items()}
 
     def read(self, place: Place, after: int, limit: int) -> list[Record]:
         with self._file.read(READ_S) as connection:
-            return take(connection, place, self._heads[place], after, limit)
+            return take(connection, self._heads[place], after, limit)
 
     def notices(self) -> int:
         return self._file.ear.mark()
@@ -113,14 +107,14 @@ class SqliteDesk:
         self._look_again = time.monotonic() + LOOK_AGAIN_S
         name = self._group.name
         with self._file.read(READ_S) as connection:
-            dead = books.dead(connection, name)
+            dead = books.dead(connection, name, self._me)
             news = dead or books.unshared(connection, name, self._group.streams)
         if news:
             with self._file.write(WRITE_S, durable=False) as connection:
-                books.put_out(connection, name, books.dead(connection, name))
+                books.put_out(connection, name, books.dead(connection, name, self._me))
 
     def _join(self) -> None:
-        self._heart.add(self._me)
+        self._heart.add(self.token, self._me)
         with self._file.write(WRITE_S, durable=False) as connection:
             books.join(
                 connection,
@@ -134,12 +128,11 @@ class SqliteDesk:
     def _load(self) -> None:
         with self._file.read(READ_S) as connection:
             generation = books.generation(connection, self._group.name)
-            rows = books.shares(connection, self._group.name, self._me)
+            held = books.shares(connection, self._group.name, self._me)
         self._generation = generation
-        self._numbers = {number: place for place, number, _ in rows}
         self._share = Share(
-            frozenset(place for place, _, _ in rows),
-            frozenset(place for place, _, heir in rows if heir != self._me),
+            frozenset(held),
+            frozenset(place for place, heir in held.items() if heir != self._me),
         )
 
     def _first(self, connection: sqlite3.Connection, head: Head) -> int:

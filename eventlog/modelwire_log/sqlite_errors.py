@@ -28,19 +28,25 @@ def not_a_log(path: Path, why: str) -> Rejected:
     )
 
 
+def code_of(error: sqlite3.Error) -> int:
+    """Return SQLite's primary code; a text that cannot be decoded, which has none, is damage."""
+    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    return code & 0xFF
+
+
 def told(error: sqlite3.Error, path: Path) -> ModelwireError:
     """Return modelwire's error for one of SQLite's."""
-    code = getattr(error, "sqlite_errorcode", 0)
-    if code == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE:
+    code = code_of(error)
+    if code == sqlite3.SQLITE_FULL or "SHMSIZE" in getattr(error, "sqlite_errorname", ""):
         return Unavailable(
             "E_NO_SPACE",
             f"no space left for the log {path}; nothing was written",
             todo="free some space; nothing needs a restart",
         )
-    match code & 0xFF:
+    match code:
         case sqlite3.SQLITE_NOTADB:
             return not_a_log(path, "it is no database")
-        case sqlite3.SQLITE_CORRUPT:
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_CONSTRAINT:
             return Corrupt(
                 "E_CORRUPT",
                 f"the log {path} is damaged ({error})",
@@ -65,3 +71,5 @@ def in_our_words(path: Path) -> Generator[None]:
         yield
     except sqlite3.Error as error:
         raise told(error, path) from None
+    except UnicodeDecodeError:  # SQLite's own words about a damaged table
+        raise told(sqlite3.DatabaseError("its list of tables"), path) from None

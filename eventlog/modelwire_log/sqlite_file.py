@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from modelwire_log.sqlite_errors import gone, in_our_words, unavailable
+from modelwire_log.sqlite_errors import code_of, gone, in_our_words, unavailable
 from modelwire_log.sqlite_notice import Ear, notice_file, turn
 from modelwire_log.sqlite_schema import is_made, make
 from modelwire_schemas.errors import Unavailable
@@ -134,7 +134,7 @@ class LogFile:
                 try:
                     yield link.raw
                 except sqlite3.Error as error:
-                    if error.sqlite_errorcode & 0xFF in LOST:
+                    if code_of(error) in LOST:
                         link.close()
                     raise
         finally:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from modelwire_log.contract import Place, Position
 from modelwire_log.sharing import share_out
 from modelwire_log.sqlite_life import Life, now_ms
+from modelwire_log.sqlite_seal import damaged, seal
 
 BEAT_AHEAD_MS = 1000
 """A beat from later than this is one from before the machine's last start."""
@@ -61,13 +62,13 @@ def put_out(connection: sqlite3.Connection, group: str, members: Iterable[str]) 
     settle(connection, group)
 
 
-def dead(connection: sqlite3.Connection, group: str) -> list[str]:
-    """Return the members whose process has ended, or whose heart has stopped."""
+def dead(connection: sqlite3.Connection, group: str, me: str) -> list[str]:
+    """Return the others whose process has ended, or whose heart has stopped."""
     now = now_ms()
-    query = "SELECT id, beat, session, space, pid, started FROM members WHERE grp = ?"
+    query = "SELECT id, beat, session, space, pid, started FROM members WHERE grp = ? AND id != ?"
     return [
         member
-        for member, beat, session, *life in connection.execute(query, (group,)).fetchall()
+        for member, beat, session, *life in connection.execute(query, (group, me)).fetchall()
         if not beat - BEAT_AHEAD_MS <= now <= beat + session or Life(*life).is_over()
     ]
 
@@ -127,36 +128,38 @@ def hand_over(
     _count_up(connection, group)
 
 
-def shares(connection: sqlite3.Connection, group: str, member: str) -> list[tuple[Place, int, str]]:
-    """Return the places that a member holds, their numbers, and their heirs."""
-    query = """
-    SELECT stream, partition, place, heir FROM shares JOIN places USING (stream, partition)
-    WHERE grp = ? AND holder = ?
-    """
-    return [
-        (Place(stream, partition), number, heir)
-        for stream, partition, number, heir in connection.execute(query, (group, member))
-    ]
+def shares(connection: sqlite3.Connection, group: str, member: str) -> dict[Place, str]:
+    """Return the places that a member holds, and who shall have them."""
+    query = "SELECT stream, partition, heir FROM shares WHERE grp = ? AND holder = ?"
+    return {
+        Place(stream, partition): heir
+        for stream, partition, heir in connection.execute(query, (group, member))
+    }
 
 
 def positions(connection: sqlite3.Connection, group: str) -> list[Position]:
     """Return the positions of a group, sorted by place."""
     query = """
-    SELECT stream, partition, after, control, settled FROM positions WHERE grp = ?
+    SELECT stream, partition, after, control, settled, crc FROM positions WHERE grp = ?
     ORDER BY stream, partition
     """
-    return [
-        Position(Place(stream, partition), after, control, settled)
-        for stream, partition, after, control, settled in connection.execute(query, (group,))
-    ]
+    found: list[Position] = []
+    for *fields, crc in connection.execute(query, (group,)):
+        if seal(group, *fields) != crc:
+            raise damaged(f"the position of group {group} in {fields[0]}[{fields[1]}]")
+        stream, partition, after, control, settled = fields
+        found.append(Position(Place(stream, partition), after, control, settled))
+    return found
 
 
 def store(connection: sqlite3.Connection, group: str, done: Iterable[Position]) -> None:
     """Store positions of a group, in place of those that it had."""
-    connection.executemany(
-        "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?, ?, ?)",
-        [(group, p.place.stream, p.place.partition, p.after, p.control, p.settled) for p in done],
-    )
+    for p in done:
+        fields = (group, p.place.stream, p.place.partition, p.after, p.control, p.settled)
+        connection.execute(
+            "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (*fields, seal(*fields)),
+        )
 
 
 def groups(connection: sqlite3.Connection) -> list[str]:

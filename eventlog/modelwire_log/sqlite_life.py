@@ -75,13 +75,13 @@ class Heart:
     def __init__(self, file: LogFile, session: float) -> None:
         self.session_ms = int(session * 1000)
         self._file = file
-        self._members: set[str] = set()
+        self._members: dict[str, str] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         file.after_fork.append(self._forget)
 
-    def add(self, member: str) -> None:
-        self._members.add(member)
+    def add(self, token: str, member: str) -> None:
+        self._members[token] = member
         if self._thread is None:
             self._stop.clear()
             self._thread = threading.Thread(
@@ -89,8 +89,8 @@ class Heart:
             )
             self._thread.start()
 
-    def remove(self, member: str) -> None:
-        self._members.discard(member)
+    def remove(self, token: str) -> None:
+        self._members.pop(token, None)
 
     def close(self) -> None:
         self._stop.set()
@@ -105,7 +105,7 @@ class Heart:
     def _beat(self) -> None:
         every = self.session_ms / 1000 / BEATS_IN_A_SESSION
         while not self._stop.wait(every):
-            beats = [(now_ms(), member) for member in list(self._members)]
+            beats = [(now_ms(), member) for member in list(self._members.values())]
             with contextlib.suppress(ModelwireError):  # it is tried again soon
                 if beats:
                     with self._file.write(every, durable=False) as connection:

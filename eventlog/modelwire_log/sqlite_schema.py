@@ -11,6 +11,7 @@ import uuid
 from pathlib import Path
 
 from modelwire_log.sqlite_errors import not_a_log, unavailable
+from modelwire_log.sqlite_seal import seal
 from modelwire_schemas.errors import TooNew
 
 APPLICATION = 0x6D776C67
@@ -38,14 +39,16 @@ CREATE TABLE records (
 )
 """
 TABLES = (
-    "CREATE TABLE log (id TEXT NOT NULL, appended INTEGER NOT NULL)",
+    "CREATE TABLE log (id TEXT NOT NULL, appended INTEGER NOT NULL, crc INTEGER NOT NULL)",
     """
     CREATE TABLE places (
       place INTEGER PRIMARY KEY,
       stream TEXT NOT NULL,
       partition INTEGER NOT NULL,
-      next INTEGER NOT NULL DEFAULT 0,
-      high INTEGER NOT NULL DEFAULT 0,
+      partitions INTEGER NOT NULL,
+      next INTEGER NOT NULL,
+      high INTEGER NOT NULL,
+      crc INTEGER NOT NULL,
       UNIQUE (stream, partition)
     )
     """,
@@ -83,6 +86,7 @@ TABLES = (
       after INTEGER NOT NULL,
       control INTEGER NOT NULL,
       settled INTEGER NOT NULL,
+      crc INTEGER NOT NULL,
       PRIMARY KEY (grp, stream, partition)
     ) WITHOUT ROWID
     """,
@@ -120,7 +124,8 @@ def make(connection: sqlite3.Connection, path: Path) -> None:
     if not is_made(connection, path):
         for table in TABLES:
             connection.execute(table)
-        connection.execute("INSERT INTO log VALUES (?, 0)", (uuid.uuid4().hex,))
+        log_id = uuid.uuid4().hex
+        connection.execute("INSERT INTO log VALUES (?, 0, ?)", (log_id, seal(log_id, 0)))
         connection.execute(f"PRAGMA application_id={APPLICATION}")
         connection.execute(f"PRAGMA user_version={FORMAT}")
     connection.execute("COMMIT")

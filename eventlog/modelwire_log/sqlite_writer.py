@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from modelwire_log.contract import Message, Receipt
 from modelwire_log.sqlite_file import LogFile
-from modelwire_log.sqlite_rows import append_time, create, put
+from modelwire_log.sqlite_heads import append_time, create
+from modelwire_log.sqlite_put import put
 from modelwire_log.streams import OWN, stream_name
 from modelwire_schemas.errors import ModelwireError, Unavailable
 
