@@ -1,7 +1,8 @@
 """YAML that people write, read as plain data: no aliases, no tags, no doubled keys, no floods."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from modelwire_publisher.staging import opened
 from modelwire_schemas.errors import Rejected
@@ -31,9 +32,12 @@ def load(content: bytes, *, where: str) -> object:
     try:
         text = content.decode("utf-8-sig")
         _check_events(text, where)
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        loader = yaml.SafeLoader(text)
+        root = loader.get_single_node()
+        if root is None:
+            return None
         _check_keys(root, where)
-        return yaml.safe_load(text)
+        return cast("object", loader.construct_document(root))
     except UnicodeDecodeError:
         raise Rejected("E_YAML", "the file is not text", where=where, expected="UTF-8") from None
     except yaml.MarkedYAMLError as error:
@@ -74,19 +78,21 @@ def _check_keys(root: Any, where: str) -> None:  # noqa: ANN401 - yaml's nodes h
         node = waiting.pop()
         if isinstance(node, yaml.SequenceNode):
             waiting += node.value
-        if not isinstance(node, yaml.MappingNode):
-            continue
-        known: set[str] = set()
-        for key, value in node.value:
-            if key.value in known if isinstance(key, yaml.ScalarNode) else True:
-                what = (
-                    f"key {key.value!r} stands twice"
-                    if isinstance(key, yaml.ScalarNode)
-                    else "a key is a list"
-                )
-                raise _refused(what, where, key.start_mark)
-            known.add(key.value)
-            waiting.append(value)
+        if isinstance(node, yaml.MappingNode):
+            waiting += [value for _, value in node.value]
+            _check_names([key for key, _ in node.value], where)
+
+
+def _check_names(keys: Sequence[Any], where: str) -> None:
+    import yaml
+
+    known: set[str] = set()
+    for key in keys:
+        if not isinstance(key, yaml.ScalarNode):
+            raise _refused("a key is a list or a mapping", where, key.start_mark)
+        if key.value in known:
+            raise _refused(f"key {key.value!r} stands twice", where, key.start_mark)
+        known.add(key.value)
 
 
 def _refused(what: str, where: str, mark: Any) -> Rejected:  # noqa: ANN401

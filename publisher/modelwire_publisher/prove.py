@@ -35,9 +35,11 @@ class Bench:
     def ask(self, request: ProbeRequest) -> ProbeResult:
         """Return what a probe found; raises Rejected with the code of its refusal."""
         result = self.prober.probe(request)
-        if not result.ok:
-            raise Rejected(result.code, result.detail, where=self.where)
-        return result
+        if result.ok:
+            return result
+        what, _, expected = result.detail.partition("; expected ")
+        what = what.replace(f"{request.folder}/", "")
+        raise Rejected(result.code, what, where=self.where, expected=expected)
 
     def signature(self) -> ProbeResult:
         """Return what the model takes and gives; raises Rejected when it cannot be loaded."""

@@ -94,7 +94,7 @@ def _check(path: Path, found: os.stat_result) -> None:
             "E_NOT_REGULAR", "this is a pipe or a device", where=str(path), expected="a plain file"
         )
     if not found.st_size:
-        raise Rejected("E_EMPTY", "the file is empty", where=str(path), todo="export it again")
+        raise Rejected("E_EMPTY", "the file is empty", where=str(path), expected="content")
     if found.st_size > MOST:
         raise Rejected(
             "E_TOO_BIG",
