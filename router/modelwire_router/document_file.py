@@ -49,7 +49,7 @@ def read_documents(path: Path, state: State) -> list[RoutingDocument]:
     the file, and what the words in it raise: `E_VERSION`, `E_WEIGHTS`, `E_NAME`.
     """
     content = load_file(path)
-    said = content if isinstance(content, list) else [content]
+    said = cast("list[object]", content) if isinstance(content, list) else [content]
     return [_document(one, f"{path.name}[{i}]", state) for i, one in enumerate(said)]
 
 

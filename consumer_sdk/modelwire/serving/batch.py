@@ -106,7 +106,8 @@ def _assign(work: _Work, accepted: Accepted, indices: Indices | None) -> None:
     numbers = _numbers(work, indices)
     for row, error in assigned.errors.items():
         work.errors[int(numbers[row])] = error
-    for arm_index in np.unique(assigned.variant[assigned.variant >= 0]).tolist():
+    present: list[int] = np.unique(assigned.variant[assigned.variant >= 0]).tolist()
+    for arm_index in present:
         hits = np.flatnonzero(assigned.variant == arm_index)
         arm = assigned.arms[arm_index]
         servable = plan.warm(accepted.document.model, arm.version)
@@ -114,7 +115,7 @@ def _assign(work: _Work, accepted: Accepted, indices: Indices | None) -> None:
             _assign_each(work, accepted, numbers[hits])
             continue
         told = plan.provenance(accepted, arm.assignment(None, accepted.revision), servable)
-        buckets = assigned.bucket[hits].tolist()
+        buckets = cast("list[int]", assigned.bucket[hits].tolist())
         work.parts.append(Part(servable, told, accepted, numbers[hits], buckets))
 
 
@@ -123,7 +124,8 @@ def _unsettled(work: _Work, indices: Indices | None) -> bool:
         return work.times >= work.horizon
     if indices is None:
         return max(work.times) >= work.horizon
-    return any(work.times[row] >= work.horizon for row in indices.tolist())
+    rows: list[int] = indices.tolist()
+    return any(work.times[row] >= work.horizon for row in rows)
 
 
 def _assign_each(work: _Work, accepted: Accepted, numbers: Indices) -> None:

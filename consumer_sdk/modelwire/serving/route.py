@@ -73,9 +73,10 @@ class Route:
         quick = plan.quick if plan is not None else None
         if quick is not None:
             ts = (live.monotonic_ns() + snapshot.skew_ns) // 1_000_000 if at is None else at
-            if ts.__class__ is int and quick.begins <= ts < quick.ends and ts < snapshot.horizon:
+            if type(ts) is int and quick.begins <= ts < quick.ends and ts < snapshot.horizon:
                 servable = quick.servable
-                feed = servable.one(event) if event.__class__ is dict else servable.feed(event)
+                one = servable.one if type(event) is dict else servable.feed
+                feed = one(event)
                 try:
                     outputs = servable.fast(feed)
                 except Exception as error:

@@ -127,7 +127,8 @@ def _is_rows(given: Given) -> bool:
 
 def _count(given: Given) -> int:
     if isinstance(given, Mapping):
-        lengths = {len(cast("Sequence[object]", column)) for column in given.values()}
+        columns = cast("Mapping[object, Sequence[object]]", given).values()
+        lengths = {len(column) for column in columns}
         if len(lengths) > 1:
             raise Rejected("E_SHAPE", f"columns of {sorted(lengths)} rows", expected="one length")
         size = lengths.pop() if lengths else 0

@@ -57,9 +57,9 @@ class WholeEvents(Features):
         """Return many events as they are."""
         return Batch(cast("Inputs", {EVENTS: rows}), len(rows))
 
+    def array(self, given: Any) -> Inputs:  # noqa: ANN401 - whatever is no mapping
+        """Refuse what is no event."""
+        raise Rejected("E_SHAPE", f"the event is a {type(given).__name__}", expected="a mapping")
+
     def _one(self, event: Event) -> Inputs:
-        if not isinstance(event, Mapping):
-            raise Rejected(
-                "E_SHAPE", f"the event is a {type(event).__name__}", expected="a mapping"
-            )
         return cast("Inputs", {EVENTS: [event]})

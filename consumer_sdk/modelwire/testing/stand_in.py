@@ -2,9 +2,8 @@
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from modelwire.clock import Clock, ManualClock, SystemClock
 from modelwire.config import Config
@@ -17,6 +16,7 @@ from modelwire.loading.states import VersionState
 from modelwire.models import Models
 from modelwire.routing.ranges import from_percent, reweigh
 from modelwire.serving.servable import Servable
+from modelwire.serving.snapshot import Snapshot
 from modelwire.testing.functions import Function, FunctionModel, WholeEvents
 from modelwire_log.memory import MemoryLog
 from modelwire_schemas.control import Body
@@ -138,7 +138,7 @@ class StandIn(Models):
         super().close(timeout)
         self._folder.cleanup()
 
-    def _until(self, reached: Any) -> None:  # noqa: ANN401 - a predicate over snapshots
+    def _until(self, reached: Callable[[Snapshot], bool]) -> None:
         if not self.live.wait_for(reached, PATIENCE):
             raise TimedOut("E_TIMEOUT", f"it did not happen within {PATIENCE:g} s")
 

@@ -36,16 +36,14 @@ def status(session: Session, route: str | None, wait: bool, timeout: float) -> N
         wait_until_none(lambda: _late(session, route), timeout)
         state = session.state()
     reports = live_reports(session)
-    rows = [
-        {**row, "since": show_time(row["since"] or 0)} if not session.as_json else row
-        for row in route_rows(state, reports, route)
-    ]
-    for row in rows:
-        for later in row["scheduled"] if not session.as_json else ():
-            session.say(
-                f"{row['route']} revision {later['revision']} from "
-                f"{show_time(later['effective'])} on: {later['shares']}"
-            )
+    rows = route_rows(state, reports, route)
+    if not session.as_json:
+        for row in rows:
+            for later in row["scheduled"]:
+                when = show_time(later["effective"])
+                told = f"revision {later['revision']} from {when} on: {later['shares']}"
+                session.say(f"{row['route']} {told}")
+        rows = [{**row, "since": show_time(row["since"] or 0)} for row in rows]
     columns = ["route", "model", "revision", "shares", "since", "instances", "ready", "by"]
     session.table(rows, [*columns, "reason"])
     if not rows:

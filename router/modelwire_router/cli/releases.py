@@ -1,7 +1,7 @@
 """Verbs on releases: list, show, withdraw, and prune what nobody needs."""
 
-from dataclasses import fields, is_dataclass
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import click
 
@@ -9,6 +9,7 @@ from modelwire.control.history import read_past
 from modelwire_publisher.calls import withdraw as withdrawn
 from modelwire_router.cli.options import show_time
 from modelwire_router.cli.session import Session
+from modelwire_router.plain import plain
 from modelwire_router.prune import Prunable, prunable, prune_chunks
 from modelwire_router.views import release_rows
 from modelwire_schemas.errors import NotFound
@@ -47,7 +48,7 @@ def show(session: Session, model: str, version: str) -> None:
     past = read_past(session.log(), session.namespace)
     record = next(p.entry.record for p in past if p.entry.offset == known.offset)
     body = getattr(record, "body", None)
-    shown = _plain(body) if isinstance(body, ReleasePublished) else {}
+    shown: dict[str, Any] = plain(body) if isinstance(body, ReleasePublished) else {}
     shown |= {"offset": known.offset, "author": known.author, "withdrawn": known.withdrawn}
     session.data(shown, "\n".join(_lines(shown)))
 
@@ -97,28 +98,20 @@ def _prunable_row(p: Prunable) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401
-    if isinstance(value, bytes):
-        return f"<{len(value)} bytes>"
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    return value
-
-
-def _lines(shown: Any, indent: str = "") -> list[str]:  # noqa: ANN401
+def _lines(shown: Mapping[str, Any], indent: str = "") -> list[str]:
     lines: list[str] = []
     for key, value in shown.items():
         if isinstance(value, dict):
-            lines += [f"{indent}{key}:", *_lines(value, indent + "  ")]
+            inside = cast("dict[str, Any]", value)
+            lines += [f"{indent}{key}:", *_lines(inside, indent + "  ")]
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             lines.append(f"{indent}{key}:")
-            lines += [f"{indent}  {_inline(item)}" for item in value[:20]]
+            items = cast("list[dict[str, Any]]", value)
+            lines += [f"{indent}  {_inline(item)}" for item in items[:20]]
         else:
             lines.append(f"{indent}{key}: {value}")
     return lines
 
 
-def _inline(item: Any) -> str:  # noqa: ANN401
+def _inline(item: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in item.items() if value not in ("", [], None))

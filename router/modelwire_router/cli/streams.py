@@ -12,6 +12,7 @@ from modelwire_log.contract import START, Log, Message, Place, Record
 from modelwire_log.envelope import open_envelope
 from modelwire_router.cli.session import Session
 from modelwire_router.feed import Fed, read_events
+from modelwire_router.plain import plain
 from modelwire_schemas.errors import ModelwireError, NotFound
 
 BATCH = 500
@@ -136,16 +137,6 @@ def _shown(record: Record) -> dict[str, Any]:
 
 def _opened(record: Record) -> Any:  # noqa: ANN401 - an event, shown as JSON shows it
     try:
-        return _plain(open_envelope(record))
+        return plain(open_envelope(record))
     except ModelwireError as error:
         return str(error)
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401
-    if isinstance(value, bytes):
-        return f"<{len(value)} bytes>"
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    return value

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ class Stage:
     events: int | None
 
     @contextmanager
-    def running(self, name: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    def running(self, name: str, *words: str) -> Generator[subprocess.Popen[bytes]]:
         """Run a verb of the command line in a process of its own; what it says goes to a file."""
         command = [sys.executable, "-m", "modelwire_router", "--log", self.url]
         command += ["--namespace", NAMESPACE, *words]
