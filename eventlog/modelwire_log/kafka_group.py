@@ -80,7 +80,8 @@ class KafkaConsumer:
                 raise fenced(self._group.name, position.place)
         if outputs:
             session = self._sessions.current()
-            session.query.check_all({stream for stream, _ in outputs}, _PATIENCE_S)
+            for stream in {stream for stream, _ in outputs}:
+                session.query.partitions(stream, _PATIENCE_S)
             session.sender.send(outputs, _OUTPUTS_WITHIN_S)
         if positions:
             self._store(positions)
@@ -147,7 +148,7 @@ class KafkaConsumer:
     def _look_again(self) -> None:
         """A client that lost sight of a topic may be wrong, so a broker is asked."""
         try:
-            self._sessions.current().query.check_all(self._group.streams, _PATIENCE_S, again=True)
+            self._sessions.current().query.look_again(self._group.streams, _PATIENCE_S)
         except NotFound as error:
             self._trouble = self._trouble or error
         except ModelwireError as error:
