@@ -72,7 +72,8 @@ def print_(
     """Print the commands that make the topics and give each role its least rights."""
     from modelwire_log.kafka_topics import print_topics
 
-    servers = session.url.removeprefix("kafka://") or "localhost:9092"
+    url = session.url
+    servers = url.removeprefix("kafka://") if url.startswith("kafka:") else "localhost:9092"
     text = print_topics(
         servers,
         session.namespace,
