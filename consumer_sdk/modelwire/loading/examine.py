@@ -107,7 +107,7 @@ def _run(
     except Exception as error:
         if formats.out_of_memory(error) or isinstance(error, ModelwireError):
             raise
-        raise Rejected(code, f"the model raised: {_first_line(error)}") from None
+        raise Rejected(code, f"the model raised: {formats.told(error)}") from None
     if request.contract is not None:
         _refuse("E_CONTRACT", fits.wrong_answers(request.contract, outputs))
     return outputs
@@ -125,15 +125,11 @@ def _refuse(code: str, faults: Sequence[str]) -> None:
 
 
 def _too_much(error: Exception) -> ModelwireError:
-    return Unavailable("E_PROBE_MEMORY", f"it needs more than it may: {_first_line(error)}")
+    return Unavailable("E_PROBE_MEMORY", f"it needs more than it may: {formats.told(error)}")
 
 
 def _missing(text: str, why: str) -> Rejected:
     return Rejected("E_REQUIREMENT", f"{text!r} {why}", todo="install it where the model runs")
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _detail(refusal: ModelwireError) -> str:

@@ -1,6 +1,7 @@
 """What a model format promises, and where an installed one is found."""
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -23,6 +24,8 @@ BUILT_IN = {
     "python": ("modelwire.loading.python_model", "PythonFormat"),
 }
 """Named here as well, since a search of all installed packages costs more than a small probe."""
+
+_LABELS = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : |Load model from .* failed: ?")
 
 Run: TypeAlias = Callable[[Mapping[str, Array]], list[Array]]
 
@@ -114,6 +117,12 @@ def warm(model: Model, rows: Sequence[TensorValue], runs: int = 3) -> None:
     if given:
         for _ in range(runs):
             model.run(given)
+
+
+def told(error: Exception) -> str:
+    """Return the first line of what a runtime says, without its own labels and our paths."""
+    line = next(iter(str(error).strip().splitlines()), "")
+    return _LABELS.sub("", line).strip() or type(error).__name__
 
 
 def out_of_memory(error: Exception) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from modelwire.loading import memory
-from modelwire.loading.formats import LoadOptions, Run, out_of_memory
+from modelwire.loading.formats import LoadOptions, Run, out_of_memory, told
 from modelwire.loading.tensors import Array
 from modelwire_schemas.errors import ModelwireError, Rejected, Unavailable
 from modelwire_schemas.release import Artifact, Tensor
@@ -149,7 +149,7 @@ def session_options(folder: Path, artifact: Artifact, options: LoadOptions) -> A
 
 def refusal(error: Exception, where: str) -> ModelwireError:
     """Return what the runtime's error means, as one of ours."""
-    text = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    text = told(error)
     if out_of_memory(error):
         return Unavailable("E_NO_MEMORY", f"there is no memory for it: {text}", where=where)
     if "Could not find an implementation" in text or "provider" in text.lower():
@@ -206,7 +206,7 @@ def _tensor(kind: str, node: Any) -> Tensor:  # noqa: ANN401
             "E_CONTRACT",
             f"{kind} {node.name!r} is a {node.type}",
             expected="a tensor of numbers, bool or text",
-            todo="export the model without it (zipmap=False for scikit-learn)",
+            todo="export the model with another type (zipmap=False for scikit-learn)",
         )
     shape = tuple(size if isinstance(size, int) and size >= 0 else None for size in node.shape)
     return Tensor(node.name, _DTYPES[inside], shape)

@@ -12,10 +12,9 @@ from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
-from modelwire.loading import formats, wire
+from modelwire.loading import wire
 from modelwire.loading.cache import Cache
-from modelwire.loading.probe_child import MESSAGE, Order
-from modelwire.loading.probe_helper import Ending
+from modelwire.loading.probe_words import MESSAGE, Ending, Order
 from modelwire.loading.verdicts import ProbeRequest, ProbeResult, check_of
 from modelwire_schemas.errors import ModelwireError, Unavailable, one_line
 
@@ -199,6 +198,8 @@ def _why(ending: Ending, order: Order) -> tuple[str, str]:
 
 
 def _runtime(request: ProbeRequest) -> str:
+    from modelwire.loading import formats
+
     try:
         return formats.find(request.artifact.format).runtime
     except ModelwireError:

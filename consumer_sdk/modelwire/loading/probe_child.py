@@ -8,19 +8,14 @@ import signal
 import socket
 import sys
 import traceback
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 from modelwire.loading import limits, memory, wire
 from modelwire.loading.examine import examine
+from modelwire.loading.probe_words import DONE, MESSAGE, Order
 from modelwire.loading.verdicts import ProbeRequest
-
-MESSAGE = 64 * 1024
-"""Bytes of a message between application, helper and child, at most."""
-
-DONE = b"done"
-"""What the child says when its result is written, before its memory is taken down."""
 
 SPARE = 512 * 1024 * 1024
 """Bytes that a probe may take beside three times its artifact."""
@@ -32,15 +27,6 @@ ANSWER = 256 * 1024 * 1024
 """Bytes that a probe may write, at most."""
 
 PR_SET_PDEATHSIG = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A probe's bounds: seconds on the clock, threads, and the bytes of its artifact."""
-
-    seconds: float
-    threads: int
-    size: int
 
 
 def be_the_child(helper: socket.socket, noise: int) -> NoReturn:

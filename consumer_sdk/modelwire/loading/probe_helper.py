@@ -14,30 +14,17 @@ import socket
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from modelwire.loading import onnx, wire
 from modelwire.loading.examine import examine
-from modelwire.loading.probe_child import DONE, MESSAGE, Order, be_the_child
+from modelwire.loading.probe_child import be_the_child
+from modelwire.loading.probe_words import DONE, MESSAGE, Ending, Order
 from modelwire.loading.verdicts import ProbeRequest
 from modelwire_schemas.release import Artifact
 
 NOISE = 2000
 """Bytes from the end of what a probe printed that are told."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a probe's process ended: 0 when its result is there, else exit code or minus signal.
-
-    `peak` is its largest resident size in bytes; `noise` the end of what it printed.
-    """
-
-    status: int
-    timed_out: bool
-    peak: int
-    noise: str
 
 
 class Child:

@@ -44,7 +44,8 @@ def model(
         [helper.make_tensor_value_info(name, *kind) for name, kind in outputs.items()],
         initializer=list(weights),
     )
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    opsets = [helper.make_opsetid("", 13), helper.make_opsetid("com.microsoft", 1)]
+    made = helper.make_model(graph, opset_imports=opsets, ir_version=8)
     content: bytes = made.SerializeToString()
     return content
 

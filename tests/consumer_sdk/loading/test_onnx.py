@@ -164,6 +164,22 @@ def test_what_is_no_model_is_refused(tmp_path: Path, name: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_an_operator_that_no_processor_here_has_is_told_apart(tmp_path: Path) -> None:
+    node = helper.make_node(
+        "Rfft", ["x"], ["y"], domain="com.microsoft", normalized=0, onesided=1, signal_ndim=1
+    )
+    made = model([node], {"x": (FLOAT, [None, 8])}, {"y": (FLOAT, None)})
+    with pytest.raises(Rejected, match=r"^E_PROVIDER: Could not find an implementation for Rfft"):
+        load(tmp_path, {"model.onnx": made})
+
+
+def test_a_refusal_names_no_path_of_this_machine(tmp_path: Path) -> None:
+    with pytest.raises(Rejected) as caught:
+        load(tmp_path, {"model.onnx": hostile.unknown_operator()})
+    assert str(tmp_path) not in str(caught.value)
+    assert "com.example:Foretell" in str(caught.value)
+
+
 def test_another_format_under_the_name_of_onnx_is_refused(tmp_path: Path) -> None:
     runtime = onnx.onnxruntime()
     (tmp_path / "plain.onnx").write_bytes(mlp())
