@@ -1,10 +1,12 @@
 """The keeper of a log by its URL; each is imported when it is asked for."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from modelwire_log.contract import Log
+from modelwire_log.kafka_settings import kafka_settings
 from modelwire_log.memory import MemoryLog
 from modelwire_schemas.errors import Rejected
 
@@ -18,7 +20,8 @@ def open_log(url: str, *, kafka: Mapping[str, str] | None = None) -> Log:
 
     `memory:NAME` is one log for all who ask for it in this process, `memory:` a new one;
     `sqlite:///path` is relative to the working directory, `sqlite:////path` absolute. `kafka` are
-    settings of librdkafka, secrets among them. Raises Rejected `E_LOG_URL`.
+    settings of librdkafka, secrets among them, on top of those in `MODELWIRE_KAFKA_<SETTING>`.
+    Raises Rejected `E_LOG_URL`, `E_KAFKA_SETTING`, `E_REQUIREMENT`.
     """
     kind, colon, rest = url.partition(":")
     match kind if colon else "":
@@ -52,9 +55,15 @@ def _kafka(url: str, settings: Mapping[str, str]) -> Log:
     parts = urlsplit(url)
     if not parts.netloc or parts.path.strip("/") or parts.query or parts.fragment:
         raise _no_url(url, "names no brokers")
-    from modelwire_log.kafka import KafkaLog
-
-    return KafkaLog(url, settings)
+    try:
+        from modelwire_log.kafka import KafkaLog
+    except ImportError:
+        raise Rejected(
+            "E_REQUIREMENT",
+            "a log on Kafka needs the package confluent-kafka",
+            todo="pip install 'modelwire[kafka]'",
+        ) from None
+    return KafkaLog(url, kafka_settings(os.environ, settings))
 
 
 def _without_secrets(url: str) -> str:

@@ -1,5 +1,9 @@
 """How Kafka's clients are set up, without any broker."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from modelwire_log import kafka_settings
@@ -17,6 +21,7 @@ from modelwire_log.kafka_settings import (
 from modelwire_schemas.errors import Rejected
 
 CANARY = "canary-5f1d"
+AWAY = "kafka://127.0.0.1:1"
 
 
 def test_the_environment_names_settings_and_arguments_win() -> None:
@@ -61,7 +66,7 @@ def test_a_member_of_the_newer_protocol_leaves_the_session_to_the_broker() -> No
 @pytest.mark.parametrize("name", sorted(kafka_settings.OURS))
 def test_settings_that_carry_a_promise_are_refused(name: str) -> None:
     with pytest.raises(Rejected, match=f"E_KAFKA_SETTING: the Kafka setting {name} "):
-        KafkaLog("kafka://127.0.0.1:1", {name: "x"})
+        KafkaLog(AWAY, {name: "x"})
 
 
 @pytest.mark.parametrize(
@@ -75,7 +80,7 @@ def test_a_setting_that_kafka_does_not_know_is_refused_at_once(
     settings: dict[str, str], complaint: str
 ) -> None:
     with pytest.raises(Rejected, match="E_KAFKA_SETTING") as caught:
-        KafkaLog("kafka://127.0.0.1:1", {**settings, "sasl.password": CANARY})
+        KafkaLog(AWAY, {**settings, "sasl.password": CANARY})
     assert complaint in str(caught.value)
     assert CANARY not in str(caught.value)
 
@@ -116,3 +121,29 @@ def test_a_password_in_a_url_is_refused_and_not_repeated() -> None:
     with pytest.raises(Rejected, match="E_LOG_URL") as caught:
         servers(f"kafka://user:{CANARY}@host:9092")
     assert CANARY not in str(caught.value)
+
+
+def test_a_log_without_the_client_says_what_to_install() -> None:
+    script = (
+        "import sys\n"
+        "sys.modules['confluent_kafka'] = None\n"  # as if it were not installed
+        "from modelwire_log.open import open_log\n"
+        f"open_log({AWAY!r})\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=False, capture_output=True, text=True
+    )
+    assert "E_REQUIREMENT" in done.stderr
+    assert "modelwire[kafka]" in done.stderr
+
+
+def test_opening_a_log_reads_the_environment_below_the_arguments() -> None:
+    script = (
+        "from modelwire_log.open import open_log\n"
+        f"open_log({AWAY!r}, kafka={{'client.id': 'mine'}})\n"
+    )
+    environment = os.environ | {"MODELWIRE_KAFKA_GROUP_ID": "theirs"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=False, capture_output=True, text=True, env=environment
+    )
+    assert "E_KAFKA_SETTING: the Kafka setting group.id" in done.stderr
