@@ -49,7 +49,8 @@ class Arm(NamedTuple):
 
     def assignment(self, bucket: int | None, revision: int) -> Assignment:
         """Return the answer for an event that goes this way."""
-        return Assignment(self.version, self.variant, self.rule, bucket, revision, self.reason)
+        rule, variant, version, reason = self
+        return Assignment(version, variant, rule, bucket, revision, reason)
 
 
 @dataclass(slots=True)

@@ -33,7 +33,7 @@ class BatchAssignment:
 
     arms: tuple[Arm, ...]
     revision: int
-    variant: npt.NDArray[np.int16]
+    variant: npt.NDArray[np.int32]
     bucket: Buckets
     errors: Mapping[int, Rejected]
 
@@ -52,7 +52,7 @@ class BatchAssignment:
         """Return the rows of each version, ascending; faulty rows are in none."""
         versions = list(dict.fromkeys(arm.version for arm in self.arms))
         of_arm = [versions.index(arm.version) for arm in self.arms]
-        code = np.array([*of_arm, -1], np.int16)[self.variant]  # -1, a faulty row, is the last
+        code = np.array([*of_arm, -1], np.int32)[self.variant]  # -1, a faulty row, is the last
         rows = ((version, np.flatnonzero(code == i)) for i, version in enumerate(versions))
         return {version: found for version, found in rows if len(found)}
 
@@ -70,7 +70,7 @@ def assign_batch(
     where there are none. A faulty event gets an error and does not touch its neighbours.
     """
     size = len(keys)
-    variant, bucket = np.zeros(size, np.int16), np.full(size, -1, np.int16)
+    variant, bucket = np.zeros(size, np.int32), np.full(size, -1, np.int16)
     errors: dict[int, Rejected] = {}
     if compiled.sole is None:
         nothing: list[Fields] = [_NOTHING] * size
@@ -95,7 +95,7 @@ class _Batch:
     rows: Sequence[Fields]
     headers: Sequence[Fields]
     coordinates: Sequence[Coordinates | None]
-    variant: npt.NDArray[np.int16]
+    variant: npt.NDArray[np.int32]
     bucket: Buckets
     errors: dict[int, Rejected]
 
@@ -116,7 +116,7 @@ class _Batch:
         if not compiled.forced_arms:
             return everyone
         versions = [compiled.forced(headers) for headers in self.headers]
-        arms = np.array([compiled.forced_arms.get(v, -1) if v else -1 for v in versions], np.int16)
+        arms = np.array([compiled.forced_arms.get(v, -1) if v else -1 for v in versions], np.int32)
         self.variant[:] = arms
         return np.flatnonzero(arms < 0)
 

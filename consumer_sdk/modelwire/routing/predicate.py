@@ -196,7 +196,10 @@ def _text(value: object) -> str | None:
 
 
 def _bool(value: object) -> bool | None:
-    return value if isinstance(value, bool) else None
+    is_bool = isinstance(value, bool) or (
+        type(value).__module__ == "numpy" and type(value).__name__ in {"bool", "bool_"}
+    )  # a column of numpy has bools of its own, and numpy is not loaded for their sake
+    return bool(value) if is_bool else None
 
 
 def _number(value: object) -> float:

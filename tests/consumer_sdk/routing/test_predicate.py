@@ -68,6 +68,7 @@ ON = Clause("on", Op.IN, (True,))
         pytest.param(Clause("delay", Op.GT, (2**62,)), 2**63, True, id="integers-are-exact"),
         pytest.param(Clause("delay", Op.GT, (2.0**53,)), 2**53 + 1, True, id="floats-do-not-round"),
         pytest.param(ON, True, True, id="bool-in"),
+        pytest.param(ON, np.True_, True, id="bool-of-numpy-in"),
         pytest.param(ON, 1, False, id="one-is-not-true"),
         pytest.param(Clause("on", Op.NOT_IN, (True,)), False, True, id="bool-in-none"),
         pytest.param(Clause("tail", Op.PREFIX, ("N1",)), "N14228", True, id="prefix"),
