@@ -68,8 +68,10 @@ class KafkaLog:
         for message in messages:
             if message.partition is not None:
                 checked_partition(stream, message.partition, partitions)
-        records = [(stream, message) for message in messages]
-        return session.sender.send(records, _left(deadline)) if records else []
+        if not messages:
+            return []
+        sender = session.bulk if len(messages) > 1 else session.sender
+        return sender.send([(stream, message) for message in messages], _left(deadline))
 
     def read(
         self, place: Place, after: int, limit: int = 1000, *, timeout: float = 5.0
@@ -109,7 +111,7 @@ class KafkaLog:
                 return
             graves = [Message(b"", record.key, partition=place.partition) for record in gone]
             records = [(place.stream, grave) for grave in graves]
-            session.sender.send(records, _left(deadline), tombstones=True)
+            session.bulk.send(records, _left(deadline), tombstones=True)
             first = gone[-1].offset + 1
 
     def consumer(self, group: Group) -> Consumer:

@@ -40,9 +40,10 @@ class Clients:
         member = kafka_settings.for_a_member(self.servers, self._settings, "")
         return "cooperative" in member.get("partition.assignment.strategy", "cooperative")
 
-    def writer(self) -> Producer:
-        """Return a new producer."""
-        return self._make(Producer, kafka_settings.for_writing(self.servers, self._settings))
+    def writer(self, linger_ms: int) -> Producer:
+        """Return a new producer that waits `linger_ms` for a batch to fill."""
+        settings = kafka_settings.for_writing(self.servers, self._settings, linger_ms)
+        return self._make(Producer, settings)
 
     def follower(self) -> Consumer:
         """Return a new consumer that belongs to no group."""

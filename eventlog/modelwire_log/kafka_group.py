@@ -82,7 +82,7 @@ class KafkaConsumer:
             session = self._sessions.current()
             for stream in {stream for stream, _ in outputs}:
                 session.query.partitions(stream, _PATIENCE_S)
-            session.sender.send(outputs, _OUTPUTS_WITHIN_S)
+            session.bulk.send(outputs, _OUTPUTS_WITHIN_S)
         if positions:
             self._store(positions)
 
@@ -97,7 +97,9 @@ class KafkaConsumer:
 
     def _joined(self) -> Client:
         if self._client is None:
-            self._clients = self._sessions.current().clients
+            session = self._sessions.current()
+            session.bulk.prepare()
+            self._clients = session.clients
             self._client = self._clients.member(self._group.name)
             self._client.subscribe(
                 list(self._group.streams),

@@ -16,6 +16,7 @@ from modelwire_log.kafka_position import where
 from modelwire_schemas.errors import ModelwireError, Unavailable
 
 _SLICE_S = 0.005
+_LINGER_MS = 5
 _UNKNOWN_OUTCOME = frozenset(
     {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT, KafkaError._MSG_TIMED_OUT}
 )
@@ -24,14 +25,19 @@ _UNKNOWN_OUTCOME = frozenset(
 class Sender:
     """Sends records and waits until the log has them; threads may share it.
 
-    The producer is made at once: Kafka gives it the right to number its records half a second
-    later, which is over by the time of the first append.
+    With `bulk` records travel in large batches, else each goes at once.
     """
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, *, bulk: bool) -> None:
         self._clients = clients
+        self._linger_ms = _LINGER_MS if bulk else 0
         self._lock = Lock()
-        self._line: _Line | None = _Line(clients.writer())
+        self._line: _Line | None = None
+
+    def prepare(self) -> None:
+        """Make the producer now: Kafka lets it number its records only half a second later."""
+        with self._running():
+            pass
 
     def send(
         self, records: Sequence[tuple[str, Message]], timeout: float, *, tombstones: bool = False
@@ -47,7 +53,7 @@ class Sender:
             for index, (stream, message) in enumerate(records):
                 if not delivery.post(index, stream, message, deadline):
                     break
-            delivery.wait(deadline)
+            delivery.wait(deadline, hurry=bool(self._linger_ms))
             if delivery.left or delivery.fatal:
                 self._retire(line)
         if delivery.left or delivery.error:
@@ -57,16 +63,15 @@ class Sender:
 
     def close(self) -> None:
         """Give the producer back; an append that another thread has under way fails."""
-        line = self._line
-        if line is not None:
-            with self._running():
+        if self._line is not None:
+            with self._running() as line:
                 self._retire(line)
 
     @contextmanager
     def _running(self) -> Generator["_Line"]:
         """Lend the producer; the last one to give a retired one back closes it."""
         with self._lock:
-            line = self._line = self._line or _Line(self._clients.writer())
+            line = self._line = self._line or _Line(self._clients.writer(self._linger_ms))
             line.users += 1
         try:
             yield line
@@ -146,8 +151,13 @@ class _Delivery:
                 self.left += 1
                 return True
 
-    def wait(self, deadline: float) -> None:
-        """Return when nothing is under way any more, something failed, or the time is over."""
+    def wait(self, deadline: float, *, hurry: bool) -> None:
+        """Return when nothing is under way any more, something failed, or the time is over.
+
+        With `hurry` batches do not wait to fill any longer.
+        """
+        if hurry:
+            self._producer.flush(max(0.0, deadline - time.monotonic()))
         while self.left and self.error is None and time.monotonic() < deadline:
             self._producer.poll(_SLICE_S)
 

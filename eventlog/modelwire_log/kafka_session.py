@@ -21,7 +21,9 @@ class Session:
     def __init__(self, servers: str, settings: Mapping[str, str]) -> None:
         self.clients = Clients(servers, settings)
         self.query = Query(self.clients)
-        self.sender = Sender(self.clients)
+        self.sender = Sender(self.clients, bulk=False)
+        self.sender.prepare()
+        self.bulk = Sender(self.clients, bulk=True)
         self.pool = Pool(self.clients)
         self.admin = Admin(self.clients)
         self.guard = Guard(servers, self.query, self.admin)
@@ -30,6 +32,7 @@ class Session:
         """Give all clients back."""
         self.pool.close()
         self.sender.close()
+        self.bulk.close()
         self.query.close()
 
 

@@ -40,7 +40,6 @@ _EVERYONE: Mapping[str, str] = {
 _WRITING: Mapping[str, str] = {
     "acks": "all",
     "enable.idempotence": "true",
-    "linger.ms": "0",
     "partitioner": "murmur2_random",  # as Kafka's own clients place a key
     "topic.metadata.propagation.max.ms": "2000",
 }
@@ -115,9 +114,10 @@ def servers(url: str) -> str:
     return ",".join(hosts)
 
 
-def for_writing(servers: str, settings: Mapping[str, str]) -> dict[str, str]:
-    """Return the settings of a producer."""
-    return {"bootstrap.servers": servers, **_EVERYONE, **_WRITING, **settings}
+def for_writing(servers: str, settings: Mapping[str, str], linger_ms: int) -> dict[str, str]:
+    """Return the settings of a producer that waits `linger_ms` for a batch to fill."""
+    ours = {**_EVERYONE, **_WRITING, "linger.ms": str(linger_ms)}
+    return {"bootstrap.servers": servers, **ours, **settings}
 
 
 def for_following(servers: str, settings: Mapping[str, str]) -> dict[str, str]:

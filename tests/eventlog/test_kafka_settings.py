@@ -43,7 +43,7 @@ def test_the_environment_names_settings_and_arguments_win() -> None:
 def test_every_setting_reaches_every_client_over_ours() -> None:
     settings = {"client.id": "mine", "sasl.password": CANARY}
     for made in (
-        for_writing("h:1", settings),
+        for_writing("h:1", settings, 0),
         for_following("h:1", settings),
         for_a_member("h:1", settings, "g"),
         for_asking("h:1", settings),
@@ -53,7 +53,7 @@ def test_every_setting_reaches_every_client_over_ours() -> None:
 
 
 def test_the_promises_do_not_hang_on_the_clients_defaults() -> None:
-    writing, reading = for_writing("h:1", {}), for_a_member("h:1", {}, "g")
+    writing, reading = for_writing("h:1", {}, 0), for_a_member("h:1", {}, "g")
     assert (writing["acks"], writing["enable.idempotence"]) == ("all", "true")
     assert (reading["check.crcs"], reading["enable.auto.commit"]) == ("true", "false")
     assert reading["session.timeout.ms"] == "6000"
