@@ -8,6 +8,11 @@ from pathlib import Path
 from modelwire_schemas.errors import Corrupt, ModelwireError, Rejected, Unavailable
 
 
+ALLOW = "make the file and its folder readable and writable for this user"
+REFUSED = {"SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"}
+"""What SQLite says to a quota, a limit of the process, and a full disk under its shared memory."""
+
+
 def unavailable(path: Path, why: str, todo: str) -> Unavailable:
     """Return the error of a log that is out of reach."""
     return Unavailable("E_LOG_UNAVAILABLE", f"the log {path} is out of reach: {why}", todo=todo)
@@ -37,10 +42,10 @@ def code_of(error: sqlite3.Error) -> int:
 def told(error: sqlite3.Error, path: Path) -> ModelwireError:
     """Return modelwire's error for one of SQLite's."""
     code = code_of(error)
-    if code == sqlite3.SQLITE_FULL or "SHMSIZE" in getattr(error, "sqlite_errorname", ""):
+    if code == sqlite3.SQLITE_FULL or getattr(error, "sqlite_errorname", "") in REFUSED:
         return Unavailable(
             "E_NO_SPACE",
-            f"no space left for the log {path}; nothing was written",
+            f"no space left for the log {path} (or a quota, or a limit); nothing was written",
             todo="free some space; nothing needs a restart",
         )
     match code:
@@ -59,9 +64,7 @@ def told(error: sqlite3.Error, path: Path) -> ModelwireError:
                 "E_TOO_LARGE", "a record is too large", expected="at most 1 GB", todo="split it"
             )
         case _:
-            return unavailable(
-                path, str(error), "the file and its folder must exist and be writable"
-            )
+            return unavailable(path, str(error), ALLOW)
 
 
 @contextmanager
@@ -71,5 +74,7 @@ def in_our_words(path: Path) -> Generator[None]:
         yield
     except sqlite3.Error as error:
         raise told(error, path) from None
+    except OSError as error:
+        raise unavailable(path, error.strerror or str(error), ALLOW) from None
     except UnicodeDecodeError:  # SQLite's own words about a damaged table
         raise told(sqlite3.DatabaseError("its list of tables"), path) from None

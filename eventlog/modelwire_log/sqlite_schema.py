@@ -17,6 +17,8 @@ from modelwire_schemas.errors import TooNew
 APPLICATION = 0x6D776C67
 """`mwlg` in the header of the file says that it is ours."""
 FORMAT = 1
+SMALLEST = 512
+"""The least size of a database in bytes."""
 OFFSET_BITS = 40
 
 RECORDS = """
@@ -99,10 +101,12 @@ def is_made(connection: sqlite3.Connection, path: Path) -> bool:
     Raises Rejected `E_LOG_FORMAT` for somebody else's database, TooNew `E_LOG_FORMAT` for a log
     of a later modelwire.
     """
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    if application == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+    if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        if 0 < path.stat().st_size < SMALLEST:  # which SQLite would take for empty
+            raise not_a_log(path, "it is no database")
         return False
-    if application != APPLICATION:
+    # Asked after the tables, which another process may be making: they come with the number.
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
         raise not_a_log(path, "it is a database of something else")
     number = connection.execute("PRAGMA user_version").fetchone()[0]
     if number != FORMAT:

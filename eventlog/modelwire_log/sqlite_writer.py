@@ -40,6 +40,11 @@ class Writer:
         self._keyless = 0
         file.after_fork.append(self._waiting.clear)  # the parent's threads append them
 
+    @property
+    def waiting(self) -> int:
+        """How many batches wait for the next transaction."""
+        return len(self._waiting)
+
     def create(self, stream: str, partitions: int) -> None:
         with self._file.write(30.0, durable=True) as connection:
             create(connection, stream, partitions)
