@@ -19,7 +19,12 @@ AGAIN = 5.0
 
 
 def watching(
-    folder: Path, template: Order, means: Means, stop: Stop, settle: float
+    folder: Path,
+    template: Order,
+    means: Means,
+    stop: Stop,
+    settle: float,
+    again: float = AGAIN,
 ) -> Iterator[Watched]:
     """Yield what becomes of the folder's files; see `modelwire_publisher.watch`."""
     if not folder.is_dir():
@@ -32,7 +37,7 @@ def watching(
         for one in dropped:
             memory = _remember(known, one)
             if not stop.is_set() and ready(one, known, time.monotonic(), time.time(), settle):
-                result = _try(one, memory, template, means)
+                result = _try(one, memory, template, means, again)
                 if result is not None:
                     yield result
 
@@ -67,7 +72,9 @@ def _remember(known: dict[Path, Memory], dropped: Dropped) -> Memory:
     return memory
 
 
-def _try(dropped: Dropped, memory: Memory, template: Order, means: Means) -> Watched | None:
+def _try(
+    dropped: Dropped, memory: Memory, template: Order, means: Means, again: float
+) -> Watched | None:
     """Release a file; return what is worth telling: a release, or a fault that is new."""
     order = replace(
         template,
@@ -79,7 +86,7 @@ def _try(dropped: Dropped, memory: Memory, template: Order, means: Means) -> Wat
     try:
         released = release(order, means)
     except (Unavailable, TimedOut) as error:
-        memory.again = time.monotonic() + (0.0 if error.code == "E_CHANGED" else AGAIN)
+        memory.again = time.monotonic() + (0.0 if error.code == "E_CHANGED" else again)
         news = error.code not in ("E_CHANGED", memory.told)
         memory.told = error.code
         return _watched(dropped, error=error) if news else None

@@ -1,20 +1,14 @@
-"""A file from an object store: s3: gs: az: through obstore, set up by the stores' own variables."""
+"""A file from an object store: s3: gs: az:."""
 
-import os
-from datetime import timedelta
 from typing import Any
 
+from modelwire.loading.object_store import known, open_store
 from modelwire.loading.pace import Pace
 from modelwire.loading.sink import Sink
 from modelwire.loading.uris import Address
 from modelwire_schemas.errors import ModelwireError, NotFound, Rejected, Unavailable
 
 AT_ONCE = 1024 * 1024
-
-CONNECT = timedelta(seconds=10)
-
-ALLOW_HTTP = ("AWS_ALLOW_HTTP", "AZURE_ALLOW_HTTP", "GOOGLE_ALLOW_HTTP")
-"""Where an operator says that a store of their own may be asked without TLS."""
 
 
 def read(address: Address, sink: Sink, pace: Pace) -> None:
@@ -24,20 +18,10 @@ def read(address: Address, sink: Sink, pace: Pace) -> None:
     Raises NotFound `E_NOT_FOUND`, Rejected `E_DENIED`, `E_REQUIREMENT`, TimedOut `E_SLOW`,
     Unavailable `E_UNAVAILABLE`.
     """
-    store_of, exceptions = _obstore()
+    exceptions = known()
     folder, _, name = address.uri.rpartition("/")
     try:
-        store = store_of(
-            folder,
-            client_options={
-                "timeout": timedelta(seconds=pace.left_in_all()),
-                "read_timeout": timedelta(seconds=pace.left()),
-                "connect_timeout": CONNECT,
-                # Options of ours put the stores' variables out of force, also this one.
-                "allow_http": any(os.environ.get(name, "") in ("1", "true") for name in ALLOW_HTTP),
-            },
-            retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=pace.left())},
-        )
+        store = open_store(folder, most=pace.left_in_all(), silent=pace.left(), retries=0)
         for data in store.get(name).stream(min_chunk_size=AT_ONCE):
             sink.write(data)
             pace.got(len(data))
@@ -56,16 +40,3 @@ def _meaning(error: Exception, exceptions: Any, address: Address, pace: Pace) ->
     if "timed out" in str(error) or "TimedOut" in str(error):
         return pace.too_slow("nothing comes in")
     return Unavailable("E_UNAVAILABLE", text, where=address.uri)
-
-
-def _obstore() -> tuple[Any, Any]:
-    try:
-        from obstore import exceptions
-        from obstore.store import from_url
-    except ImportError:
-        raise Rejected(
-            "E_REQUIREMENT",
-            "object stores need the package obstore",
-            todo="pip install 'modelwire[store]'",
-        ) from None
-    return from_url, exceptions
