@@ -46,27 +46,30 @@ def check_document(document: RoutingDocument) -> None:
 
 
 def check_reshuffle(before: RoutingDocument, after: RoutingDocument) -> None:
-    """Raise Rejected `E_RESHUFFLE` where keys would be drawn anew without saying so (R27).
+    """Raise Rejected `E_RESHUFFLE` where keys would be drawn anew without saying so (R27)."""
+    redrawn = () if after.reshuffle else redraws(before, after)
+    for old, new in redrawn:
+        raise Rejected(
+            "E_RESHUFFLE",
+            f"rule {new.name} draws its keys anew while versions share them",
+            expected=f"salt {old.split.salt!r}, by {old.split.by}, field {old.split.field!r}",
+            todo="keep them, or say reshuffle: true",
+        )
 
-    A salt changes only where one version has everything, else the document says `reshuffle: true`.
-    The same holds for what is hashed: key, field or event. Rules are compared by name, and the
-    last one with the last one.
+
+def redraws(before: RoutingDocument, after: RoutingDocument) -> tuple[tuple[Rule, Rule], ...]:
+    """Return the rules, before and after, that divide the same events by another draw.
+
+    A draw is a salt and what is hashed: the key, a field or the event. It may change freely where
+    one version has everything, before or after. Rules are compared by name, and the last one with
+    the last one.
     """
-    if after.reshuffle:
-        return
     earlier = {rule.name: rule for rule in before.rules}
-    for rule in after.rules:
-        old = earlier.get(rule.name, before.rules[-1] if rule is after.rules[-1] else None)
-        if old is None:
-            continue
-        drawn, draws = _draw(old), _draw(rule)
-        if drawn and draws and drawn != draws:
-            raise Rejected(
-                "E_RESHUFFLE",
-                f"rule {rule.name} draws its keys anew while versions share them",
-                expected=f"salt {old.split.salt!r}, by {old.split.by}, field {old.split.field!r}",
-                todo="keep them, or say reshuffle: true",
-            )
+    earlier.setdefault(after.rules[-1].name, before.rules[-1])
+    pairs = ((earlier[rule.name], rule) for rule in after.rules if rule.name in earlier)
+    return tuple(
+        (old, new) for old, new in pairs if _draw(old) and _draw(new) and _draw(old) != _draw(new)
+    )
 
 
 def _draw(rule: Rule) -> tuple[SplitBy, str, str] | None:
