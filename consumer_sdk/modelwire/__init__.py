@@ -1,8 +1,8 @@
 """What an application embeds: models that are released, swapped and split under its stream."""
 
 import logging
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import typing
+from importlib import import_module as _import_module
 
 from modelwire.hooks import Hooks
 from modelwire.kafka_message import from_kafka
@@ -20,7 +20,7 @@ from modelwire_schemas.errors import (
     Unavailable,
 )
 
-if TYPE_CHECKING:  # numpy and onnxruntime load at first use: see decision 0003
+if typing.TYPE_CHECKING:  # numpy and onnxruntime load at first use: see decision 0003
     from modelwire.connect import connect
     from modelwire.models import Models
     from modelwire.serving.route import Route
@@ -55,8 +55,8 @@ _LATE = {
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - what it gives is typed above
+def __getattr__(name: str) -> typing.Any:  # noqa: ANN401 - what it gives is typed above
     if name not in _LATE:
         raise AttributeError(f"module 'modelwire' has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(_LATE[name]), name)
+    found = globals()[name] = getattr(_import_module(_LATE[name]), name)
     return found

@@ -10,14 +10,24 @@ THREADS = {"asyncio", "concurrent.futures", "multiprocessing", "threading"}
 HOMES: dict[str, str] = {
     "consumer_sdk/modelwire/control/follower.py": "follows the control log",
     "consumer_sdk/modelwire/loading/fetch_https.py": "cuts a connection when its time is over",
+    "consumer_sdk/modelwire/loading/pipeline.py": "loads and drops versions",
     "consumer_sdk/modelwire/loading/probe.py": "has one probe done at a time",
     "consumer_sdk/modelwire/loading/sink.py": "hashes a file behind its writer",
+    "consumer_sdk/modelwire/models.py": "starts anew after a fork",
     "consumer_sdk/modelwire/reporting/reporter.py": "reports to the fleet",
+    "consumer_sdk/modelwire/runtime.py": "makes one snapshot at a time",
+    "consumer_sdk/modelwire/scoring/scorer.py": "is told to stop from anywhere",
+    "consumer_sdk/modelwire/serving/live.py": "wakes those who wait for a snapshot",
+    "consumer_sdk/modelwire/serving/past.py": "reads history once for many threads",
+    "consumer_sdk/modelwire/serving/route.py": "keeps the event loop free (asyncio)",
+    "consumer_sdk/modelwire/serving/servable.py": "counts predictions of batches",
     "consumer_sdk/modelwire/serving/shelf.py": "swaps the snapshot, retires what nobody borrows",
     "eventlog/modelwire_log/memory_store.py": "is a log that many threads share",
     "eventlog/modelwire_log/sqlite_file.py": "lends a connection to one thread at a time",
     "eventlog/modelwire_log/sqlite_life.py": "beats for the members of groups",
     "eventlog/modelwire_log/sqlite_notice.py": "waits for notices and for a turn to write",
+    "router/modelwire_router/cli/publish.py": "ends a watch by a signal",
+    "router/modelwire_router/cli/score.py": "ends scoring by a signal",
 }
 
 

@@ -40,13 +40,25 @@ def test_a_function_fits_on_a_screen(source: Source) -> None:
     long = [
         f"{source.path}:{node.lineno} {node.name}"
         for node in functions(source.tree)
-        if (node.end_lineno or node.lineno) - node.lineno >= MOST_LINES_A_FUNCTION
+        if (node.end_lineno or node.lineno) - _begin(node) >= MOST_LINES_A_FUNCTION
     ]
     assert long == []
 
 
+def _begin(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return the line where the doing begins: behind arguments and docstring."""
+    told = node.body[1:] if ast.get_docstring(node) else node.body
+    return told[0].lineno if told else node.end_lineno or node.lineno
+
+
+LATE = "consumer_sdk/modelwire/__init__.py"
+"""The one file that names types which it loads at first use: decision 3."""
+
+
 @each(product(), scripts(), suite())
 def test_no_import_is_hidden_from_the_running_program(source: Source) -> None:
+    if source.path == LATE:
+        return
     hidden = [node for node in ast.walk(source.tree) if _is_type_checking(node)]
     assert hidden == [], f"{source.path} imports for the type checker only"
 

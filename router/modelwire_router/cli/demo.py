@@ -48,10 +48,12 @@ def _url(session: Session, place: Path, *, kafka: bool) -> str:
 
 def _make_topics(log: Log) -> None:
     from modelwire_log.kafka import KafkaLog
-    from modelwire_log.kafka_setup import create_topics
+    from modelwire_log.kafka_setup import BROKERS_OWN, create_topics
     from modelwire_router.demo.stage import EVENTS, GRAVEYARD, NAMESPACE, OUTPUTS, PARTITIONS
 
     assert isinstance(log, KafkaLog)  # noqa: S101  the URL says so
     create_topics(log, NAMESPACE)
+    # By the log's clock, so that the summary can say how long an event was on its way.
+    by_the_log = {"message.timestamp.type": "LogAppendTime"}
     for stream in (EVENTS, OUTPUTS, GRAVEYARD):
-        log.create(stream, PARTITIONS)
+        log.session().admin.create(stream, PARTITIONS, BROKERS_OWN, by_the_log)

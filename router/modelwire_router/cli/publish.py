@@ -9,8 +9,9 @@ from types import FrameType
 
 import click
 
-from modelwire_publisher import PublishedRelease, Stage
 from modelwire_publisher.calls import publish as released, watch as watched
+from modelwire_publisher.order import PublishedRelease
+from modelwire_publisher.progress import Stage
 from modelwire_router.cli.options import reason
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.waiting import wait_for_warm

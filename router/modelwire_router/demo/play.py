@@ -81,13 +81,16 @@ class Demo:
             )
             started = time.monotonic()
             acts = list(self._story.acts())
+            since = 0
             while not self._done(acts):
                 check_alive(stage, processes)
                 if time.monotonic() - started > LONGEST_S:
                     raise TimedOut("E_DEMO", f"not done after {LONGEST_S:.0f} s")
-                while acts and self._seen.outputs >= acts[0].at * self._total:
-                    self._perform(acts.pop(0))
                 self._look()
+                if acts and self._seen.outputs - since >= acts[0].after * self._total:
+                    self._perform(acts.pop(0))
+                    self._look()
+                    since = self._seen.outputs
                 time.sleep(LOOK_S)
             stop([processes[name] for name in names])
             return time.monotonic() - started

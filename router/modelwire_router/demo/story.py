@@ -9,7 +9,7 @@ from modelwire.control.history import read_past
 from modelwire.control.reading import fold_log
 from modelwire.control.state import State
 from modelwire_log.contract import Log
-from modelwire_publisher import publish
+from modelwire_publisher.calls import publish
 from modelwire_router.changes import flip, replace_document, split, undo
 from modelwire_router.demo.bomb import bomb_release
 from modelwire_router.demo.files import flights, model
@@ -22,9 +22,9 @@ BY = By("demo", source="modelwire demo")
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Something that is done once so much of the stream has been scored (0 to 1)."""
+    """Something that is done once so much more of the stream (0 to 1) has been scored."""
 
-    at: float
+    after: float
     shown: str
     why: str
     do: Callable[[], str]
@@ -48,18 +48,18 @@ class Story:
         """Return what happens under the running stream, in order."""
         return (
             self._publishing(0.06, "v2", "2", "a better one: delay, route, weather"),
-            Act(0.10, f"split {ROUTE} 1=90 2=10", "canary", self._split("1", "90", "2", "10")),
-            Act(0.24, f"split {ROUTE} 1=50 2=50", "half", self._split("1", "50", "2", "50")),
-            Act(0.38, f"flip {ROUTE} 2", "all", self._flip("2")),
-            self._publishing(0.50, "v3", "3", "passes every check, and is broken"),
-            Act(0.54, f"split {ROUTE} 2=90 3=10", "canary", self._split("2", "90", "3", "10")),
-            Act(0.70, f"undo {ROUTE}", "its scores are off: back, at once", self._undo),
-            self._publishing(0.78, "not_a_model", "4", "a web page instead of a model"),
-            self._publishing(0.82, "bomb", "5", "a file that kills whoever loads it"),
-            Act(0.86, "(released past the publisher)", "consumers probe it", self._plant_bomb),
+            Act(0.03, f"split {ROUTE} 1=90 2=10", "canary", self._split("1", "90", "2", "10")),
+            Act(0.14, f"split {ROUTE} 1=50 2=50", "half", self._split("1", "50", "2", "50")),
+            Act(0.14, f"flip {ROUTE} 2", "all", self._flip("2")),
+            self._publishing(0.12, "v3", "3", "passes every check, and is broken"),
+            Act(0.04, f"split {ROUTE} 2=90 3=10", "canary", self._split("2", "90", "3", "10")),
+            Act(0.14, f"undo {ROUTE}", "its scores are off: back, at once", self._undo),
+            self._publishing(0.06, "not_a_model", "4", "a web page instead of a model"),
+            self._publishing(0.03, "bomb", "5", "a file that kills whoever loads it"),
+            Act(0.03, "(released past the publisher)", "consumers probe it", self._plant_bomb),
         )
 
-    def _publishing(self, at: float, name: str, version: str, why: str) -> Act:
+    def _publishing(self, after: float, name: str, version: str, why: str) -> Act:
         def do() -> str:
             try:
                 release = publish(
@@ -75,7 +75,7 @@ class Story:
                 return f"refused: {error.code}"
             return f"released, {release.size:,} bytes, {release.where}"
 
-        return Act(at, f"publish {ROUTE} {name}.onnx --version {version}", why, do)
+        return Act(after, f"publish {ROUTE} {name}.onnx --version {version}", why, do)
 
     def _flip(self, version: str) -> Callable[[], str]:
         return lambda: self._submit(flip(self._state(), ROUTE, version))
