@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from modelwire.control.history import Past, documents
 from modelwire.control.state import ALWAYS, Accepted, RouteState, State
 from modelwire.control.timeline import displaced
+from modelwire.routing.checks import redraws
 from modelwire.routing.ranges import from_percent, reweigh
 from modelwire_schemas.contracts import differences
 from modelwire_schemas.errors import Conflict, NotFound
@@ -122,7 +123,7 @@ def _undo_one(
     document = replace(
         target.document,
         contract_changed=_breaks(state, head.document, target.document),
-        reshuffle=_salts(head.document) != _salts(target.document),
+        reshuffle=bool(redraws(head.document, target.document)),
     )
     return Change(document, head.revision, target.revision, taken_back)
 
@@ -202,6 +203,3 @@ def _breaks(state: State, old: RoutingDocument, new: RoutingDocument) -> bool:
     ]
     return any(a and b and differences(a.contract, b.contract) for a, b in pairs)
 
-
-def _salts(document: RoutingDocument) -> set[str]:
-    return {rule.split.salt for rule in document.rules}
