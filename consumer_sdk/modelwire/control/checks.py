@@ -3,13 +3,13 @@
 import difflib
 from collections.abc import Iterator, Mapping
 
-from modelwire.control.state import Accepted, Release, RouteState, State
+from modelwire.control.state import TIMELINE, Accepted, Release, RouteState, State
 from modelwire.control.timeline import displaced, reachable
 from modelwire.routing.checks import check_document, check_reshuffle
 from modelwire_schemas.contracts import differences, faults
 from modelwire_schemas.errors import Conflict, Rejected
 from modelwire_schemas.release import ReleasePublished
-from modelwire_schemas.routing import Change, PolicySet, RoutingChanged
+from modelwire_schemas.routing import Change, ModelVersion, PolicySet, RoutingChanged
 
 MAX_LEAD = 60_000
 """The longest lead (ms) that a policy may set."""
@@ -28,11 +28,12 @@ def check_release(state: State, body: ReleasePublished) -> Release | None:
             f"{body.model} {body.version} was withdrawn",
             todo="publish the file under a new version",
         )
-    if known.artifact.digest != body.artifact.digest or known.contract != body.contract:
+    old, new = known.artifact.digest, body.artifact.digest
+    if old != new or known.contract != body.contract:
+        found = f"digest, {old[:12]} and not {new[:12]}" if old != new else "contract"
         raise Conflict(
             "E_CONFLICT",
-            f"{body.model} {body.version} is there with another digest, "
-            f"{known.artifact.digest[:12]} and not {body.artifact.digest[:12]}",
+            f"{body.model} {body.version} is there with another {found}",
             where=f"{known.author or 'somebody'} at offset {known.offset}",
             todo="a version is never reused: choose another one",
         )
@@ -191,23 +192,39 @@ def _check_time(state: State, body: RoutingChanged, change: Change) -> None:
             expected=f"{state.earliest} or later",
             todo="leave it out for now, or say at once",
         )
-    _check_cancels(state, body, route, effective)
+    _check_cancels(body, route, effective)
+    _check_room(route, effective, state.earliest)
 
 
-def _check_cancels(state: State, body: RoutingChanged, route: RouteState, effective: int) -> None:
+def _check_cancels(body: RoutingChanged, route: RouteState, effective: int) -> None:
     listed = {(c.route, c.revision) for c in body.cancels}
-    for other in displaced(route, effective, state.earliest):
-        if (route.route, other.revision) not in listed:
-            raise Rejected(
-                "E_SCHEDULED",
-                f"revision {other.revision} is scheduled for {other.effective}",
-                where=f"route {route.route}, by {_who(other)}",
-                todo=f"name it in `cancels`: {route.route}@{other.revision}",
-            )
+    hit = [a for a in displaced(route, effective) if (route.route, a.revision) not in listed]
+    if hit:
+        told = "; ".join(f"revision {a.revision} for {a.effective} by {_who(a)}" for a in hit)
+        names = ", ".join(f"{route.route}@{a.revision}" for a in hit)
+        raise Rejected(
+            "E_SCHEDULED",
+            f"scheduled is {told}",
+            where=f"route {route.route}",
+            todo=f"name what goes in `cancels`: {names}; or change at once",
+        )
+
+
+def _check_room(route: RouteState, effective: int, earliest: int) -> None:
+    """Refuse what would push a document in force out of the timeline (R20, R21)."""
+    if route.time_field:
+        return
+    if sum(1 for a in route.timeline if earliest < a.effective < effective) >= TIMELINE - 1:
+        raise Rejected(
+            "E_TOO_MANY",
+            f"{TIMELINE - 1} changes are scheduled",
+            where=f"route {route.route}",
+            todo="wait for some of them, or cancel some",
+        )
 
 
 def _names(route: RouteState, now: int, model: str, version: str) -> bool:
-    return any(
+    return ModelVersion(model, version) in route.beneath or any(
         a.document.model == model and version in a.document.versions()
         for a in reachable(route, now)
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from modelwire_schemas.control import ControlRecord
 from modelwire_schemas.errors import Conflict, ModelwireError, Rejected
 from modelwire_schemas.release import Artifact, Contract
-from modelwire_schemas.routing import RouteRevision, RoutingDocument
+from modelwire_schemas.routing import ModelVersion, RouteRevision, RoutingDocument
 
 ALWAYS = -(2**62)
 """Before every time: the first document of a route and `at_once` changes hold from here."""
@@ -80,13 +80,17 @@ class Floor:
 
 @dataclass(frozen=True, slots=True)
 class RouteState:
-    """A route: its newest revision, the documents that events can reach, and recent ones."""
+    """A route: its newest revision, the documents that events can reach, and recent ones.
+
+    `beneath` are the versions of documents that only business times below the floor still meet.
+    """
 
     route: str
     head: Accepted
     timeline: tuple[Accepted, ...]
     recent: tuple[Accepted, ...] = ()
     floor: Floor = Floor()
+    beneath: tuple[ModelVersion, ...] = ()
 
     @property
     def time_field(self) -> str:

@@ -1,9 +1,11 @@
 """Which document of a route is in force for an event, and which ones events can still reach."""
 
 from dataclasses import replace
+from itertools import combinations
 
 from modelwire.control.state import ALWAYS, RECENT, TIMELINE, Accepted, Floor, RouteState
 from modelwire_schemas.errors import ModelwireError
+from modelwire_schemas.routing import ModelVersion
 
 
 class BelowFloor(ModelwireError):
@@ -38,24 +40,27 @@ def boundaries(route: RouteState) -> tuple[int, ...]:
     return tuple(sorted(times))
 
 
-def displaced(route: RouteState, effective: int, earliest: int) -> tuple[Accepted, ...]:
-    """Return the scheduled documents that a change at `effective` displaces (R6)."""
-    business = bool(route.time_field)
-    return tuple(
-        a
-        for a in route.timeline
-        if a.effective >= effective
-        and a.effective != ALWAYS
-        and (business or a.effective > earliest)
-    )
+def mixed(route: RouteState, low: int, high: int) -> bool:
+    """Whether events with `low <= ts <= high` may meet different documents (R14)."""
+    below = low < max(route.floor.visible, route.floor.effective)
+    return bool(route.time_field) or below or any(low < t <= high for t in boundaries(route))
+
+
+def displaced(route: RouteState, effective: int) -> tuple[Accepted, ...]:
+    """Return the scheduled documents that a change at `effective` displaces (R6).
+
+    One that asked for "now" is not scheduled: who changes its revision has seen it.
+    """
+    scheduled = (a for a in route.timeline if route.time_field or a.effective > a.accepted)
+    return tuple(a for a in scheduled if a.effective >= effective and a.effective != ALWAYS)
 
 
 def reachable(route: RouteState, now: int) -> tuple[Accepted, ...]:
     """Return the documents that events from `now` on can meet: in force, or to come."""
-    floor = Floor(now, ALWAYS if route.time_field else now)
-    return tuple(
-        a for a in route.timeline if not _hidden(a, route.timeline, floor, route.time_field)
-    )
+    if route.time_field:
+        return _seen(route.timeline, now)
+    past = sum(1 for a in route.timeline if a.effective <= now)
+    return route.timeline[max(0, past - 1) :]
 
 
 def extend(route: RouteState | None, new: Accepted) -> RouteState:
@@ -65,35 +70,54 @@ def extend(route: RouteState | None, new: Accepted) -> RouteState:
     recent = (route.head, *route.recent)[:RECENT]
     if new.visible == ALWAYS:
         return RouteState(route.route, new, (new,), recent)
-    bare = replace(route, head=new, timeline=(*route.timeline, new), recent=recent)
-    return _raise_floor(_prune(bare))
+    if route.time_field:
+        older = [a for a in route.timeline if not _hides(new, a, route.floor.visible)]
+    else:
+        older = [a for a in route.timeline if a.effective < new.effective]
+    longer = replace(route, head=new, timeline=(*older, new), recent=recent)
+    if len(longer.timeline) <= TIMELINE:
+        return longer
+    return _bound_business(longer) if route.time_field else _bound(longer)
 
 
-def _prune(route: RouteState) -> RouteState:
-    field = route.time_field
-    kept = tuple(a for a in route.timeline if not _hidden(a, route.timeline, route.floor, field))
-    return replace(route, timeline=kept)
+def _bound(route: RouteState) -> RouteState:
+    """Leave the oldest document out: events before the next one read the log (R20)."""
+    kept = route.timeline[1:]
+    return replace(route, timeline=kept, floor=Floor(kept[0].effective, kept[0].effective))
 
 
-def _raise_floor(route: RouteState) -> RouteState:
-    while len(route.timeline) > TIMELINE:
-        later = min(route.timeline[1:], key=lambda a: max(a.visible, a.effective))
-        floor = Floor(
-            max(route.floor.visible, later.visible), max(route.floor.effective, later.effective)
-        )
-        route = _prune(replace(route, timeline=route.timeline[1:], floor=floor))
-    return route
+def _bound_business(route: RouteState) -> RouteState:
+    """Leave a document out that only late events meet, else the one of the oldest business times.
+
+    The newest document does not count: the events of this moment come before it is visible.
+    """
+    older, floor = route.timeline[:-1], route.floor
+    late = [b.visible for a, b in combinations(older, 2) if b.effective <= a.effective]
+    if late:
+        kept = _seen(route.timeline, min(late))
+        return replace(route, timeline=kept, floor=replace(floor, visible=min(late)))
+    oldest, second = older[:2]
+    named = {ModelVersion(oldest.document.model, v) for v in oldest.document.versions()}
+    beneath = sorted(named.union(route.beneath), key=lambda v: (v.model, v.version))
+    visible = max(floor.visible, second.visible)
+    effective = max(floor.effective, second.effective)
+    return replace(
+        route,
+        timeline=route.timeline[1:],
+        floor=Floor(visible, effective),
+        beneath=tuple(beneath),
+    )
 
 
-def _hidden(a: Accepted, timeline: tuple[Accepted, ...], floor: Floor, time_field: str) -> bool:
-    """Whether a newer document holds wherever `a` would, for every event above the floor."""
-    return any(b.revision > a.revision and _covers(b, a, floor, time_field) for b in timeline)
+def _seen(timeline: tuple[Accepted, ...], visible: int) -> tuple[Accepted, ...]:
+    """Return the documents that an event with `ts >= visible` and any business time can meet."""
+    return tuple(
+        a
+        for i, a in enumerate(timeline)
+        if not any(_hides(b, a, visible) for b in timeline[i + 1 :])
+    )
 
 
-def _covers(b: Accepted, a: Accepted, floor: Floor, time_field: str) -> bool:
-    if time_field:
-        return b.visible <= max(a.visible, floor.visible) and b.effective <= max(
-            a.effective, floor.effective
-        )
-    start = max(a.visible, a.effective, floor.visible, floor.effective)
-    return max(b.visible, b.effective) <= start
+def _hides(newer: Accepted, a: Accepted, visible: int) -> bool:
+    """Whether a newer document holds wherever `a` would, for events with `ts >= visible`."""
+    return newer.effective <= a.effective and newer.visible <= max(a.visible, visible)
