@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelwire.control.state import Accepted
-from modelwire.control.timeline import boundaries
+from modelwire.control.timeline import mixed
 from modelwire.loading.tensors import Array
 from modelwire.routing.batch import assign_batch
 from modelwire.serving.answer import Answers, Provenance
@@ -68,10 +68,7 @@ def _documents(work: _Work, past: Past | None) -> Iterator[tuple[Accepted, Indic
     plan, times = work.plan, work.times
     low, high = (times, times) if isinstance(times, int) else (min(times), max(times))
     route = plan.route
-    mixed = route is not None and (
-        bool(route.time_field) or any(low < t <= high for t in boundaries(route))
-    )
-    if not mixed:
+    if route is None or not mixed(route, low, high):
         yield document_for(plan, low, {}, past), None
         return
     found: dict[int, tuple[Accepted, list[int]]] = {}
