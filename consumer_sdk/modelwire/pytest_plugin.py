@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from modelwire.testing.stand_in import StandIn, models
-
 
 @pytest.fixture
-def modelwire_models() -> Iterator[Callable[..., StandIn]]:
+def modelwire_models() -> Iterator[Callable[..., Any]]:
     """Return `modelwire.testing.models`; what it makes is closed after the test."""
+    # Imported here, so that suites which do not use it do not wait for numpy.
+    from modelwire.testing.stand_in import StandIn, models
+
     with ExitStack() as stack:
 
         def make(*args: Any, **kwargs: Any) -> StandIn:  # noqa: ANN401 - as `models` takes them

@@ -1,6 +1,7 @@
 """Plain functions as model versions: an event in, a value or named outputs out."""
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from modelwire.loading.formats import Run
 from modelwire.loading.tensors import Array
 from modelwire.serving.features import Features
+from modelwire.serving.rows import Rows
 from modelwire.serving.slots import Batch, Event, Inputs
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.release import Tensor
@@ -33,7 +35,7 @@ class FunctionModel:
     def run(self, feed: Mapping[str, Array]) -> list[Array]:
         """Return one array an output, one row an event."""
         if self.error is not None:
-            raise self.error
+            raise copy(self.error)  # a raised error keeps what was running in memory
         events = cast("Sequence[Event]", feed[EVENTS])
         answers = [self._named(self._function(event)) for event in events]
         return [np.array([a[tensor.name] for a in answers]) for tensor in self.outputs]
@@ -56,6 +58,11 @@ class WholeEvents(Features):
     def rows(self, rows: Sequence[Event]) -> Batch:
         """Return many events as they are."""
         return Batch(cast("Inputs", {EVENTS: rows}), len(rows))
+
+    def columns(self, table: object) -> Batch:
+        """Return the rows of a table as events."""
+        rows = Rows(table, None, None, None)
+        return self.rows([rows.fields(row) for row in range(len(rows))])
 
     def array(self, given: Any) -> Inputs:  # noqa: ANN401 - whatever is no mapping
         """Refuse what is no event."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from modelwire.clock import Clock, ManualClock, SystemClock
 from modelwire.config import Config
 from modelwire.control.commands import By, submit
+from modelwire.control.follower import STALE_AFTER_NS
 from modelwire.control.reading import fold_log
 from modelwire.control.state import Release
 from modelwire.hooks import Hooks
@@ -102,18 +103,24 @@ class StandIn(Models):
         head = state.routes[route].head if route in state.routes else None
         document = head.document if head else None
         model = document.model if document else route
-        change = _document(route, model, weights, document, head.revision if head else 0)
-        offset = self._submit(change)
-        wanted = [ModelVersion(model, v) for v in weights]
-        reached = self.live.wait_for(
-            lambda s: s.offset >= offset and all(v in s.warm for v in wanted), PATIENCE
-        )
-        if not reached:
-            raise TimedOut("E_TIMEOUT", f"route {route} did not flip within {PATIENCE:g} s")
+        self._change(_document(route, model, weights, document, head.revision if head else 0))
+
+    def change(self, document: RoutingDocument, *, at_once: bool = True) -> None:
+        """Set a route's whole document; waits until it is read and its versions are warm.
+
+        Without `at_once` it holds for events from now on, half a second ahead.
+        """
+        route = fold_log(self._memory, NAMESPACE).routes.get(document.route)
+        change = Change(document, route.head.revision if route else 0)
+        self._change(RoutingChanged((change,), at_once=at_once and route is not None))
 
     def go_stale(self) -> None:
-        """Take the control log away; returns when answers are marked stale."""
+        """Take the control log away; returns when answers are marked stale.
+
+        That takes two seconds; a ManualClock is turned on by them.
+        """
         self._memory.away = True
+        self.advance(STALE_AFTER_NS // 1_000_000 + 1)
         self._until(lambda s: bool(s.stale_since))
 
     def come_back(self) -> None:
@@ -141,6 +148,12 @@ class StandIn(Models):
     def _until(self, reached: Callable[[Snapshot], bool]) -> None:
         if not self.live.wait_for(reached, PATIENCE):
             raise TimedOut("E_TIMEOUT", f"it did not happen within {PATIENCE:g} s")
+
+    def _change(self, change: RoutingChanged) -> None:
+        offset = self._submit(change)
+        document = change.changes[0].document
+        wanted = [ModelVersion(document.model, version) for version in document.versions()]
+        self._until(lambda s: s.offset >= offset and all(v in s.warm for v in wanted))
 
     def _submit(self, body: Body) -> int:
         outcome = submit(self._memory, NAMESPACE, body, By("test"), clock=self.clock)
