@@ -25,6 +25,11 @@ CACHE = "MODELWIRE_CACHE"
 MEMORY = "MODELWIRE_MEMORY"
 """Bytes that all loaded versions may take; half of what the container has if unset."""
 
+DISK = "MODELWIRE_DISK"
+"""Bytes of the cache that versions in no use may take; 20 GB if unset."""
+
+DISK_BYTES = 20_000_000_000
+
 MEMORY_POLICY = "MODELWIRE_MEMORY_POLICY"
 """`availability` (load, then drop) or `resource` (drop, then load)."""
 
@@ -42,6 +47,7 @@ class Config:
     cache: Path = field(default_factory=lambda: default_cache(os.environ))
     host: str = field(default_factory=socket.gethostname)
     memory: int = 0
+    disk: int = DISK_BYTES
     memory_policy: MemoryPolicy = MemoryPolicy.AVAILABILITY
     threads: int = 1
     allowed_models: tuple[str, ...] = ()
@@ -56,6 +62,7 @@ def read_config(
     application: str | None = None,
     cache: str | Path | None = None,
     memory: int | None = None,
+    disk: int | None = None,
     memory_policy: str | None = None,
     threads: int | None = None,
     allowed_models: tuple[str, ...] = (),
@@ -82,6 +89,7 @@ def read_config(
         ),
         cache=Path(place) if place else default_cache(environment),
         memory=memory if memory is not None else _number(environment, MEMORY, 0),
+        disk=disk if disk is not None else _number(environment, DISK, DISK_BYTES),
         memory_policy=_policy(memory_policy or environment.get(MEMORY_POLICY) or "availability"),
         threads=threads if threads is not None else _number(environment, THREADS, 1),
         allowed_models=allowed_models,

@@ -18,6 +18,7 @@ def connect(
     application: str | None = None,
     cache: str | Path | None = None,
     memory: int | None = None,
+    disk: int | None = None,
     memory_policy: str | None = None,
     threads: int | None = None,
     allowed_models: tuple[str, ...] = (),
@@ -28,7 +29,7 @@ def connect(
 
     `log` is `memory:NAME`, `sqlite:///path` or `kafka://host:port[,host:port]`. Every argument
     has an environment variable (`MODELWIRE_LOG`, `_NAMESPACE`, `_APPLICATION`, `_CACHE`,
-    `_MEMORY` in bytes, `_MEMORY_POLICY`, `_THREADS`); arguments win. `allowed_models` names the
+    `_MEMORY` and `_DISK` in bytes, `_MEMORY_POLICY`, `_THREADS`); arguments win. `allowed_models` names the
     entry points of Python model classes that may run. `kafka` holds settings of librdkafka.
     Raises Rejected `E_CONFIG`, `E_NAME` or `E_LOG_URL` for what can never work.
     """
@@ -39,6 +40,7 @@ def connect(
         application=application,
         cache=cache,
         memory=memory,
+        disk=disk,
         memory_policy=memory_policy,
         threads=threads,
         allowed_models=allowed_models,

@@ -6,8 +6,9 @@ import os
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import TypeAlias
 
@@ -73,6 +74,7 @@ class Runtime:
         self._cache = Cache(config.cache)
         self._prober = Prober()
         self._shelf = Shelf()
+        self._told: dict[str, str] = {}
         self._hash = (-2, "")
         self._kept_name = f"{config.namespace}-{hashlib.sha256(log.url.encode()).hexdigest()[:16]}"
         self._kept: State | None = None
@@ -164,16 +166,39 @@ class Runtime:
             routes=tuple(sorted(self._routes)),
             versions=self._pipeline.reports(self._serving(snapshot)),
             group=self._config.group,
-            errors=self.live.tally.values(),
+            errors=self._counted(snapshot),
             predictions=sum(served.values()),
             resident=sum(s.model.resident for s in snapshot.warm.values()),
             goodbye=goodbye,
         )
 
+    def _counted(self, snapshot: Snapshot) -> tuple[tuple[str, int], ...]:
+        """Return what went wrong, or by another way than meant, by word, with its count."""
+        counted = Counter(dict(self.live.tally.values()))
+        for servable in snapshot.warm.values():
+            counted.update(dict(servable.errors.values()))
+        for plan in snapshot.plans.values():
+            counted.update(asdict(plan.counts))
+        return tuple(sorted((word, count) for word, count in counted.items() if count))
+
     def _put(self, release: Release, told: Told) -> int:
         servable = self._bring(release, told)
         self._shelf.put(servable)
+        self._make_room(release)
         return servable.model.resident
+
+    def _make_room(self, newest: Release) -> None:
+        """Keep the cache within its budget; what a route names, or anybody uses, stays."""
+        state = self._control.state
+        named = {
+            release.artifact.digest
+            for version in self._shelf.warm
+            if (release := state.release(version.model, version.version))
+        }
+        try:
+            self._cache.prune(self._config.disk, named | {newest.artifact.digest})
+        except ModelwireError as error:
+            logger.warning("the cache could not be pruned: %s", error)
 
     def _from_release(self, release: Release, told: Told) -> Servable:
         model, run_ns = self._bringer.bring(release, told)
@@ -238,7 +263,7 @@ class Runtime:
             opened = [r for n, r in control.state.routes.items() if n in self._routes]
         now = max(control.state.earliest, present)
         self._pipeline.want(Wants(wanted(opened, now), control.state))
-        self._tell_swaps(before, snapshot)
+        self._tell_swaps(snapshot)
 
     def _present(self, reading: Reading | None) -> int:
         return (self._clock.monotonic_ns() + self._skew(reading)) // 1_000_000
@@ -248,12 +273,11 @@ class Runtime:
             return self._clock.now() * 1_000_000 - self._clock.monotonic_ns()
         return reading.appended * 1_000_000 - reading.at_ns
 
-    def _tell_swaps(self, before: Snapshot, after: Snapshot) -> None:
+    def _tell_swaps(self, after: Snapshot) -> None:
         for name, plan in after.plans.items():
-            old = before.plans.get(name)
-            was = old.quick.servable.version.version if old and old.quick else None
-            now = plan.quick.servable.version.version if plan.quick else None
-            if now is not None and now != was:
+            was, now = self._told.get(name), plan.serving
+            if now and now != was:
+                self._told[name] = now
                 logger.info("%s: %s serves (control offset %d)", name, now, after.offset)
                 self._tell(partial(self._hooks.after_swap, name, was, now))
                 self._reporter.wake()
