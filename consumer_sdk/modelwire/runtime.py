@@ -20,7 +20,7 @@ from modelwire.control.saved import dump, load, state_hash
 from modelwire.control.state import Release, State
 from modelwire.hooks import Hooks
 from modelwire.loading.bring import Bringer, Told
-from modelwire.loading.cache import Cache
+from modelwire.loading.cache import Cache, Hold
 from modelwire.loading.formats import LoadOptions
 from modelwire.loading.limits import memory_limit
 from modelwire.loading.pipeline import Pipeline, Wants
@@ -74,6 +74,7 @@ class Runtime:
         self._cache = Cache(config.cache)
         self._prober = Prober()
         self._shelf = Shelf()
+        self._holds: dict[ModelVersion, Hold] = {}
         self._told: dict[str, str] = {}
         self._hash = (-2, "")
         self._kept_name = f"{config.namespace}-{hashlib.sha256(log.url.encode()).hexdigest()[:16]}"
@@ -88,7 +89,7 @@ class Runtime:
         self._control = self._follower.control
         self._pipeline = Pipeline(
             self._put,
-            self._shelf.drop,
+            self._drop,
             self._rebuild,
             self._on_nack,
             budget=config.memory or (memory_limit() or UNBOUND) // 2,
@@ -184,19 +185,18 @@ class Runtime:
     def _put(self, release: Release, told: Told) -> int:
         servable = self._bring(release, told)
         self._shelf.put(servable)
+        self._holds[servable.version] = self._cache.hold(servable.digest)
         self._make_room(release)
         return servable.model.resident
 
+    def _drop(self, version: ModelVersion) -> None:
+        self._shelf.drop(version)
+        self._holds.pop(version).close()
+
     def _make_room(self, newest: Release) -> None:
-        """Keep the cache within its budget; what a route names, or anybody uses, stays."""
-        state = self._control.state
-        named = {
-            release.artifact.digest
-            for version in self._shelf.warm
-            if (release := state.release(version.model, version.version))
-        }
+        """Keep the cache within its budget; what anybody on this host holds, stays."""
         try:
-            self._cache.prune(self._config.disk, named | {newest.artifact.digest})
+            self._cache.prune(self._config.disk, {newest.artifact.digest})
         except ModelwireError as error:
             logger.warning("the cache could not be pruned: %s", error)
 
