@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from modelwire_publisher.dropped import Dropped, Memory, find, ready
+from modelwire_publisher.means import Means
 from modelwire_publisher.order import Order, Watched
 from modelwire_publisher.progress import Stop
-from modelwire_publisher.publishing import Means, release
+from modelwire_publisher.publishing import release
 from modelwire_schemas.errors import ModelwireError, NotFound, Rejected, TimedOut, Unavailable
 
 LOOK_MS = 500
@@ -81,7 +82,7 @@ def _try(
         file=dropped.path,
         model=dropped.model,
         version=dropped.version,
-        contract=dropped.contract,
+        contract=dropped.contract or template.contract,
     )
     try:
         released = release(order, means)

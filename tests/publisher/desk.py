@@ -12,9 +12,10 @@ from modelwire.loading.probe import Prober
 from modelwire_log.contract import Log, Place
 from modelwire_log.envelope import open_envelope
 from modelwire_publisher import PublishedRelease
+from modelwire_publisher.means import Means
 from modelwire_publisher.order import Order
 from modelwire_publisher.progress import Progress, Stage, silent
-from modelwire_publisher.publishing import Means, release
+from modelwire_publisher.publishing import release
 from modelwire_schemas.control import ControlRecord
 from modelwire_schemas.errors import ModelwireError
 from modelwire_schemas.release import ReleasePublished

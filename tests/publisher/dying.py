@@ -12,10 +12,10 @@ import sys
 
 from modelwire_log.sqlite import SqliteLog
 from modelwire_publisher import Stage, publish
-from modelwire_publisher.publishing import Means
+from modelwire_publisher.publishing import release
 from modelwire_publisher.store.folder import Folder
 
-WARM = (Means, SqliteLog, Folder)
+WARM = (release, SqliteLog, Folder)
 """What publishers import, imported before the forks."""
 
 WATCHED = ("open", "os.", "shutil.", "sqlite3.", "mmap.", "tempfile.", "modelwire.")

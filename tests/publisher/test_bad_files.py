@@ -5,6 +5,7 @@ import os
 import re
 import resource
 import signal
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -187,6 +188,14 @@ def test_a_full_disk_is_told(write: Write, desk: Desk) -> None:
     assert said.startswith("E_NO_SPACE")
 
 
+def test_a_temporary_folder_that_is_not_there_is_told(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "sealed").mkdir(mode=0o500)
+    with as_somebody(), elsewhere(tmp_path / "sealed"):
+        said = desk.why_not()
+    assert said.startswith("E_TEMPORARY: a file cannot be read or written: Permission denied")
+    assert "set TMPDIR" in said
+
+
 # -- weights beside the model
 
 
@@ -266,3 +275,13 @@ def as_somebody() -> Generator[None]:
     finally:
         if me == 0:
             os.seteuid(me)
+
+
+@contextmanager
+def elsewhere(folder: Path) -> Generator[None]:
+    """Have temporary files go elsewhere; Python looks at TMPDIR only once."""
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before

@@ -1,6 +1,7 @@
 """A file becomes a release: whole, proven, once."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,12 @@ def test_a_url_a_file_and_a_name_are_enough(tmp_path: Path) -> None:
     assert (again.offset, again.digest, again.already) == (0, first.digest, True)
     taken = withdraw("flights-late", "1", "trained on the wrong month", url)
     assert (taken.offset, taken.already) == (1, False)
+
+
+def test_a_word_that_nobody_knows_is_no_word(desk: Desk) -> None:
+    words: dict[str, Any] = {"feilds": ["a"]}
+    with pytest.raises(TypeError, match="unexpected keyword argument 'feilds'"):
+        publish(FLIGHTS / "v1.onnx", model="m", version="1", log=desk.log, **words)
 
 
 def test_a_release_is_what_the_fold_knows(desk: Desk) -> None:
