@@ -121,6 +121,8 @@ class Runtime:
         with self._building:
             self.live.replace(replace(self.live.snapshot, warm={}, plans={}))
         self._shelf.close(left())
+        for hold in self._holds.values():
+            hold.close()
         self._prober.close()
 
     def open_route(self, name: str) -> None:
