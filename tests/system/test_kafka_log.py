@@ -2,6 +2,7 @@
 
 import logging
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -203,6 +204,8 @@ def test_an_application_needs_no_more_rights_than_are_printed(
         assert [record.value for record in app.read(Place(control), START)] == [b"x"]
         assert [record.value for record in app.read(Place(artifacts), START)] == [b"x"]
         assert app.wait(Place(control), START, 5) is True
+        assert app.wait(Place(control), 0, 1) is False
+        assert app.read(Place(control), 0) == []
         app.append(fleet, Message(b"report", b"instance"))
         member = app.consumer(Group(group, (events,)))
         assert len(poll_some(member, 1)) == 1
@@ -324,6 +327,50 @@ def test_another_programs_position_is_taken_over_without_c_and_h(log: KafkaLog) 
     member.commit(offsets=[TopicPartition(stream, 0, 2, metadata="c=ours")], asynchronous=False)
     member.close()
     assert log.positions(name) == (Position(Place(stream), 1),)
+
+
+SLEEPING = """
+import sys
+from modelwire_log.contract import Group, Place, Position
+from modelwire_log.kafka import KafkaLog
+from modelwire_schemas.errors import ModelwireError
+
+url, stream, name = sys.argv[1:]
+member = KafkaLog(url).consumer(Group(name, (stream,)))
+while not member.poll(10, 0.1):
+    pass
+print("read", flush=True)
+sys.stdin.readline()
+try:
+    member.commit([Position(Place(stream), 0)])
+    print("committed")
+except ModelwireError as error:
+    print(error.code)
+"""
+
+
+def test_who_slept_while_another_took_over_is_fenced(log: KafkaLog) -> None:
+    stream, name = unused("stream"), unused("group")
+    place = Place(stream)
+    log.create(stream)
+    log.append_batch(stream, [Message(b"x")] * 6)
+    command = [sys.executable, "-c", SLEEPING, log.url, stream, name]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as sleeper:
+        assert sleeper.stdout is not None
+        assert sleeper.stdout.readline() == "read\n"
+        sleeper.send_signal(signal.SIGSTOP)
+        try:
+            heir = log.consumer(Group(name, (stream,)))
+            poll_some(heir, 6)  # once the sleeper's session is over
+            heir.commit([Position(place, 5)])
+        finally:
+            sleeper.send_signal(signal.SIGCONT)
+        said, _ = sleeper.communicate("wake up\n", timeout=WITHIN_S)
+    assert said == "E_FENCED\n"
+    assert log.positions(name) == (Position(place, 5),)
+    heir.close()
 
 
 FORKING = """
