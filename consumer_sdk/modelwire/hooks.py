@@ -7,7 +7,7 @@ class Hooks:
     """Override what you want. A hook runs in modelwire's threads; one that fails is logged."""
 
     def after_swap(self, route: str, before: str | None, after: str) -> None:
-        """A newer document's version answers on `route` from now on."""
+        """Other versions answer on `route` from now on; several are named with commas."""
 
     def on_nack(self, version: ModelVersion, code: str, detail: str) -> None:
         """A version was refused; the last good one keeps serving."""

@@ -8,7 +8,6 @@ from modelwire.control.state import ALWAYS, State
 from modelwire_log.contract import Log, Place
 from modelwire_schemas.control import ControlRecord
 from modelwire_schemas.release import ChunkSpan, ReleasePublished
-from modelwire_schemas.routing import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def _served(past: Sequence[Past], model: str, version: str) -> tuple[tuple[str, 
     spans: list[tuple[str, int, int]] = []
     documents = [a for step in past for a in step.documents]
     for index, accepted in enumerate(documents):
-        if accepted.document.model != model or version not in _weighted(accepted.document.rules):
+        if accepted.document.model != model or version not in accepted.document.weighted():
             continue
         begin = accepted.accepted if accepted.effective == ALWAYS else accepted.effective
         later = (
@@ -82,7 +81,3 @@ def _served(past: Sequence[Past], model: str, version: str) -> tuple[tuple[str, 
         )
         spans.append((accepted.document.route, begin, next(later, begin)))
     return tuple(spans)
-
-
-def _weighted(rules: Sequence[Rule]) -> set[str]:
-    return {v.version for rule in rules for v in rule.variants if v.weight or v.partitions}

@@ -143,15 +143,21 @@ class RoutingDocument:
         """Every version that the document names, once, in the order of R18's ladder."""
         return tuple(dict.fromkeys(self._named()))
 
+    def weighted(self) -> tuple[str, ...]:
+        """Every version that events may go to, once, in the order of the rules."""
+        return tuple(
+            dict.fromkeys(
+                v.version
+                for rule in self.rules
+                for v in rule.variants
+                if v.weight or v.partitions or rule.split.by is SplitBy.PARTITION
+            )
+        )
+
     def sole_version(self) -> str | None:
         """The version that has every event, if one has."""
-        with_weight = {
-            v.version
-            for rule in self.rules
-            for v in rule.variants
-            if v.weight or rule.split.by is SplitBy.PARTITION
-        }
-        return with_weight.pop() if len(with_weight) == 1 else None
+        versions = self.weighted()
+        return versions[0] if len(versions) == 1 else None
 
     def _named(self) -> Iterator[str]:
         variants = [variant for rule in self.rules for variant in rule.variants]

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from modelwire.control.state import Accepted, RouteState
 from modelwire.control.timeline import reachable
-from modelwire_schemas.routing import ModelVersion, RoutingDocument, SplitBy
+from modelwire_schemas.routing import ModelVersion, RoutingDocument
 
 
 class MemoryPolicy(StrEnum):
@@ -62,7 +62,7 @@ def wanted(routes: Iterable[RouteState], now: int) -> tuple[ModelVersion, ...]:
         for accepted in in_reach:
             _sort_in(rungs, accepted.document, scheduled=accepted is not current)
         for earlier in route.recent[:1]:
-            rungs[2] += [_of(earlier.document, v) for v in _weighted(earlier.document)]
+            rungs[2] += [_of(earlier.document, v) for v in earlier.document.weighted()]
     return tuple(dict.fromkeys(version for rung in rungs for version in rung))
 
 
@@ -114,22 +114,13 @@ def _newest_effective(accepted: Sequence[Accepted], now: int) -> Accepted | None
 def _sort_in(
     rungs: list[list[ModelVersion]], document: RoutingDocument, *, scheduled: bool
 ) -> None:
-    weighted = _weighted(document)
+    weighted = document.weighted()
     rungs[1 if scheduled else 0] += [_of(document, v) for v in weighted]
     variants = [v.version for rule in document.rules for v in rule.variants]
     rungs[3] += [_of(document, v) for v in variants if v not in weighted]
     rungs[4] += [_of(document, v) for v in document.fallback]
     shadows = [shadow.version for shadow in document.shadows]
     rungs[5] += [_of(document, v) for v in (*shadows, *document.keep_warm)]
-
-
-def _weighted(document: RoutingDocument) -> list[str]:
-    return [
-        variant.version
-        for rule in document.rules
-        for variant in rule.variants
-        if variant.weight or variant.partitions or rule.split.by is SplitBy.PARTITION
-    ]
 
 
 def _of(document: RoutingDocument, version: str) -> ModelVersion:

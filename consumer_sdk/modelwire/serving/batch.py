@@ -45,6 +45,11 @@ class _Work:
         self.parts: list[Part] = []
         self.errors: dict[int, ModelwireError] = {}
 
+    def fail(self, row: int, error: ModelwireError) -> None:
+        """Note why a row has no answer; its traceback would keep versions in memory."""
+        error.__traceback__ = error.__context__ = None
+        self.errors[row] = error
+
     def time(self, row: int) -> int:
         return self.times if isinstance(self.times, int) else self.times[row]
 
@@ -76,7 +81,7 @@ def _documents(work: _Work, past: Past | None) -> Iterator[tuple[Accepted, Indic
         try:
             accepted = document_for(plan, work.time(row), work.rows.fields(row), past)
         except NotReady as error:
-            work.errors[row] = error
+            work.fail(row, error)
         else:
             found.setdefault(accepted.revision, (accepted, []))[1].append(row)
     for accepted, which in found.values():
@@ -132,7 +137,7 @@ def _assign_each(work: _Work, accepted: Accepted, numbers: Indices) -> None:
         try:
             decision = decide(work.plan, accepted, work.rows.event(row), settled=settled)
         except ModelwireError as error:
-            work.errors[row] = error
+            work.fail(row, error)
             continue
         key = (id(decision.servable), id(decision.provenance))
         _, rows, buckets = found.setdefault(key, (decision, [], []))
@@ -214,13 +219,13 @@ def _run_each(work: _Work, part: Part, good: Indices, columns: "_Columns") -> No
         except ModelwireError as error:
             other = work.plan.fallback(part.accepted, part.servable)
             if other is None:
-                work.errors[row] = error
+                work.fail(row, error)
                 continue
             told = work.plan.substitute_provenance(part.provenance, other)
             try:
                 answer = run(Decision(other, told, None), work.rows.body(row))
             except ModelwireError as second:
-                work.errors[row] = second
+                work.fail(row, second)
                 continue
             columns.tell(where, told, None)
         values = [np.asarray(value)[None] for value in answer.outputs.values()]

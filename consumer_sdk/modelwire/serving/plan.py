@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias, cast
 from modelwire.control.state import ALWAYS, Accepted, RouteState
 from modelwire.control.timeline import BelowFloor, boundaries, in_force
 from modelwire.routing.assign import CompiledDocument
-from modelwire.routing.assignment import Assignment
+from modelwire.routing.assignment import Assignment, Counts
 from modelwire.serving.answer import Provenance
 from modelwire.serving.servable import Servable
 from modelwire_schemas.contracts import differences
@@ -80,12 +80,14 @@ class RoutePlan:
         self._warm = warm
         self._contracts = contracts
         self._provenances: dict[tuple[object, ...], Provenance] = {}
+        self.counts: Counts = before.counts if before else Counts()
         known: dict[int, CompiledDocument] = before.compiled if before else {}
         self.compiled: dict[int, CompiledDocument] = {
-            a.revision: known.get(a.revision) or _compile(a) for a in _all(route)
+            a.revision: known.get(a.revision) or self._compile(a) for a in _all(route)
         }
         self.until = min([t for t in self._boundaries() if t > now], default=FOREVER)
         self.quick = self._quick(now)
+        self.serving = self._serving(now)
 
     def accepted(self, ts: int, bt: int) -> Accepted:
         """Return the document in force; raises NotReady `E_NO_DOCUMENT`, or BelowFloor."""
@@ -102,7 +104,8 @@ class RoutePlan:
     def decide(self, accepted: Accepted, event: Event, *, settled: bool = True) -> Decision:
         """Return who answers an event under a document: R16's ladder, first warm version.
 
-        Raises NotReady `E_NOT_WARM` when no version of the ladder is warm.
+        A version that keeps raising answers where nothing else can. Raises NotReady `E_NOT_WARM`
+        when no version of the ladder is warm.
         """
         document = self.compile(accepted)
         assigned = document.sole or document.assign(
@@ -110,7 +113,9 @@ class RoutePlan:
         )
         servable = self._warm.get(ModelVersion(accepted.document.model, assigned.version))
         if servable is None or servable.broken:
-            servable = self._substitute(accepted, assigned, event)
+            servable = self._substitute(accepted, assigned, event) or servable
+        if servable is None:
+            raise _not_warm(accepted, assigned, self.name)
         told = self.provenance(accepted, assigned, servable, settled=settled)
         return Decision(servable, told, assigned.bucket)
 
@@ -157,7 +162,7 @@ class RoutePlan:
         """Return a document compiled; one that was read from the log is compiled here."""
         found = self.compiled.get(accepted.revision)
         if found is None:
-            found = self.compiled[accepted.revision] = _compile(accepted)
+            found = self.compiled[accepted.revision] = self._compile(accepted)
         return found
 
     def warm(self, model: str, version: str) -> Servable | None:
@@ -195,6 +200,18 @@ class RoutePlan:
             )
         return told
 
+    def _compile(self, accepted: Accepted) -> CompiledDocument:
+        return CompiledDocument(accepted.document, accepted.revision, self.counts)
+
+    def _serving(self, now: int) -> str:
+        """Return the versions that answer present events, if all of them are warm; else ''."""
+        try:
+            document = self.accepted(now, now).document
+        except (NotReady, BelowFloor):
+            return ""
+        named = [ModelVersion(document.model, version) for version in document.weighted()]
+        return ", ".join(v.version for v in named) if self._warm.keys() >= set(named) else ""
+
     def _boundaries(self) -> tuple[int, ...]:
         return boundaries(self.route) if self.route else ()
 
@@ -212,19 +229,15 @@ class RoutePlan:
             return None
         return Quick(servable, self.provenance(accepted, sole, servable), begins, self.until)
 
-    def _substitute(self, accepted: Accepted, assigned: Assignment, event: Event) -> Servable:
+    def _substitute(
+        self, accepted: Accepted, assigned: Assignment, event: Event
+    ) -> Servable | None:
         wanted = self._contracts.get(ModelVersion(accepted.document.model, assigned.version))
         for version in self._ladder(accepted, event):
             servable = self.warm(version.model, version.version)
             if servable is not None and _fits(wanted, servable):
                 return servable
-        raise NotReady(
-            "E_NOT_WARM",
-            f"{accepted.document.model} {assigned.version} is not loaded here, "
-            "and neither is one that may stand in for it",
-            where=f"route {self.name}, revision {accepted.revision}",
-            todo="modelwire fleet shows how far it is",
-        )
+        return None
 
     def _ladder(self, accepted: Accepted, event: Event) -> Iterator[ModelVersion]:
         model = accepted.document.model
@@ -238,14 +251,20 @@ class RoutePlan:
             yield ModelVersion(other.document.model, then.version)
 
 
-def _compile(accepted: Accepted) -> CompiledDocument:
-    return CompiledDocument(accepted.document, accepted.revision)
-
-
 def _all(route: RouteState | None) -> tuple[Accepted, ...]:
     if route is None:
         return ()
     return tuple({a.revision: a for a in (*route.recent, *route.timeline)}.values())
+
+
+def _not_warm(accepted: Accepted, assigned: Assignment, route: str) -> NotReady:
+    return NotReady(
+        "E_NOT_WARM",
+        f"{accepted.document.model} {assigned.version} is not loaded here, "
+        "and neither is one that may stand in for it",
+        where=f"route {route}, revision {accepted.revision}",
+        todo="modelwire fleet shows how far it is",
+    )
 
 
 def _fits(wanted: Contract | None, servable: Servable) -> bool:

@@ -75,8 +75,8 @@ class Route:
             ts = (live.monotonic_ns() + snapshot.skew_ns) // 1_000_000 if at is None else at
             if type(ts) is int and quick.begins <= ts < quick.ends and ts < snapshot.horizon:
                 servable = quick.servable
-                one = servable.one if type(event) is dict else servable.feed
-                feed = one(event)
+                is_dict = type(event) is dict
+                feed = servable.one(event) if is_dict else servable.feed(event)
                 try:
                     outputs = servable.fast(feed)
                 except Exception as error:
@@ -102,15 +102,17 @@ class Route:
         default: T | Raise = RAISE,
     ) -> Answer | T:
         """Return what `predict` returns, without blocking the event loop."""
-        plan = self._live.snapshot.plans.get(self.name)
+        snapshot = self._live.snapshot
+        plan = snapshot.plans.get(self.name)
         quick = plan.quick if plan is not None else None
+        settled = self._live.present(snapshot) < snapshot.horizon
 
         def run() -> Answer | T:
             return self.predict(
                 event, key=key, at=at, headers=headers, source=source, default=default
             )
 
-        if quick is not None and at is None and quick.servable.run_ns < INLINE_NS:
+        if quick is not None and at is None and settled and quick.servable.run_ns < INLINE_NS:
             return run()
         return await asyncio.to_thread(run)
 

@@ -43,6 +43,7 @@ class Rows:
         self._given = given
         self._in_rows = _is_rows(given)
         self._size = _count(given)
+        self._listed: Mapping[object, Sequence[object]] | None = None
         self.keys = keys
         self.headers = headers
         self.sources = sources
@@ -66,7 +67,9 @@ class Rows:
             return cast("Fields", self._given[row])
         if isinstance(self._given, np.ndarray):
             return _NONE
-        return {str(name): column[row] for name, column in _columns(self._given).items()}
+        if self._listed is None:
+            self._listed = _columns(self._given)
+        return {str(name): column[row] for name, column in self._listed.items()}
 
     def event(self, row: int) -> Event:
         """Return what the rules may ask of one event."""

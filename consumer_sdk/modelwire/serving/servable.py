@@ -1,8 +1,10 @@
 """A version that is warm: what the event path holds while it runs one."""
 
+import logging
 import threading
-from collections.abc import Mapping
-from typing import cast
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 from modelwire.loading.formats import Model
 from modelwire.reporting.counters import Counter, Tally
@@ -12,8 +14,13 @@ from modelwire_schemas.errors import Rejected
 from modelwire_schemas.release import Contract
 from modelwire_schemas.routing import ModelVersion
 
+logger = logging.getLogger("modelwire.serving")
+
 BREAK_AFTER = 50
-"""Runs that may fail before a version is cut off and the ladder goes on below it."""
+"""Runs that may fail in a row before a version is cut off and the ladder goes on below it."""
+
+CUT_OFF_S = 60.0
+"""Seconds after which a version that was cut off is tried again, with one event."""
 
 
 class Servable:
@@ -25,8 +32,10 @@ class Servable:
 
     __slots__ = (
         "__weakref__",
+        "_answered_then",
         "_counting",
-        "_failing",
+        "_cut_off_until",
+        "_in_a_row",
         "_in_batches",
         "_singles",
         "contract",
@@ -57,7 +66,7 @@ class Servable:
         self.model = model
         self.fast = model.fast
         self.features = features
-        self.one = self.features.one
+        self.one: Callable[[Any], Inputs] = self.features.one
         self.names = tuple(tensor.name for tensor in model.outputs)
         self.run_ns = run_ns
         self._singles = Counter()
@@ -65,12 +74,14 @@ class Servable:
         self._in_batches = 0
         self._counting = threading.Lock()
         self.errors = Tally()
-        self._failing = Counter()
+        self._in_a_row = 0
+        self._answered_then = -1
+        self._cut_off_until = 0.0
 
     @property
     def broken(self) -> bool:
-        """Whether it has raised so often that others answer in its place."""
-        return self._failing.value() >= BREAK_AFTER
+        """Whether it has raised so often in a row that others answer in its place."""
+        return self._in_a_row >= BREAK_AFTER and time.monotonic() < self._cut_off_until
 
     def feed(self, event: object) -> Inputs:
         """Return one event, a mapping of fields or an array, as the model's inputs."""
@@ -84,13 +95,21 @@ class Servable:
             self._in_batches += rows
 
     def predictions(self) -> int:
-        """Return how many events it has answered; for one reading thread."""
-        return self._singles.value() + self._in_batches
+        """Return how many events it has answered."""
+        with self._counting:
+            return self._singles.value() + self._in_batches
 
     def failed(self, error: Exception) -> Rejected:
         """Count a run that raised, and return what to tell of it."""
-        self._failing.tick()
+        answered = self.predictions()
+        with self._counting:
+            in_a_row = self._in_a_row + 1 if answered == self._answered_then else 1
+            self._in_a_row, self._answered_then = in_a_row, answered
+            self._cut_off_until = time.monotonic() + CUT_OFF_S
         self.errors.add("E_MODEL")
+        if in_a_row == BREAK_AFTER:
+            told = (self.version.model, self.version.version, in_a_row, str(error))
+            logger.warning("%s %s raised %d times in a row and is cut off: %s", *told)
         return Rejected(
             "E_MODEL",
             f"{self.version.model} {self.version.version} raised {type(error).__name__}: {error}",

@@ -1,5 +1,6 @@
 """The warm versions of a process; one that nobody borrows any more is closed aside."""
 
+import gc
 import logging
 import queue
 import threading
@@ -11,6 +12,9 @@ from modelwire.serving.servable import Servable
 from modelwire_schemas.routing import ModelVersion
 
 logger = logging.getLogger("modelwire.serving")
+
+UNDER_WAY_S = 1.0
+"""Seconds that a close waits for predictions that are under way."""
 
 
 class Shelf:
@@ -51,12 +55,18 @@ class Shelf:
         self._retire(servable)
 
     def close(self, timeout: float) -> None:
-        """Retire every version, and wait up to `timeout` seconds until they are closed."""
+        """Retire every version, and wait until they are closed: `timeout` seconds at most.
+
+        What is borrowed longer than a prediction takes, as by an error that somebody keeps, is
+        closed later, when it is let go.
+        """
         for version in list(self._warm):
             self.drop(version)
         self._retired.put(None)
+        if self._leaving:
+            gc.collect()  # an error that somebody met may hold a version in a circle
         if self._thread is not None:
-            self._thread.join(timeout)
+            self._thread.join(min(timeout, UNDER_WAY_S))
 
     def _retire(self, servable: Servable) -> None:
         model = servable.model

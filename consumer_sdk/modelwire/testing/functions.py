@@ -14,7 +14,7 @@ from modelwire.serving.slots import Batch, Event, Inputs
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.release import Tensor
 
-Function: TypeAlias = Callable[[Mapping[str, Any]], Any]
+Function: TypeAlias = Callable[[Any], Any]
 """Takes an event, returns its value, or a mapping of output names to values."""
 
 EVENTS = "events"
