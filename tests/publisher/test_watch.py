@@ -85,10 +85,11 @@ def watch(folder: Path, desk: Desk) -> Iterator[Watch]:
 
 
 def put(folder: Path, version: str, content: bytes, model: str = "late") -> Path:
-    """Write a file elsewhere and rename it into place."""
+    """Rename a file into place that was written elsewhere a while ago."""
     (folder / model).mkdir(exist_ok=True)
     draft = folder / f"{version}.draft"
     draft.write_bytes(content)
+    os.utime(draft, (1, 1))
     return draft.rename(folder / model / f"{version}.onnx")
 
 
@@ -151,13 +152,14 @@ def test_a_new_contract_does_not_reach_what_is_released(
 
 
 def test_a_file_that_is_still_written_is_left_until_it_is_whole(folder: Path, watch: Watch) -> None:
-    watcher = watch(settle=1.0)
+    watcher = watch(settle=30.0)
     whole = mlp()
     with (folder / "late" / "1.onnx").open("wb", 0) as file:
         file.write(whole[:300])
-        put(folder, "0", mlp(seed=9))
-        assert watcher.released() == "late 0"  # it has seen the half by now
+        put(folder, "2", mlp(seed=2))
+        assert watcher.released() == "late 2"  # it has seen the half by now
         file.write(whole[300:])
+    os.utime(folder / "late" / "1.onnx", (1, 1))  # as `cp -p` ends
     assert watcher.released() == "late 1"
 
 
@@ -233,13 +235,21 @@ def test_only_files_of_models_are_looked_at(folder: Path) -> None:
 def test_a_stamp_changes_with_the_file_and_with_its_contract(folder: Path) -> None:
     path = put(folder, "1", b"x")
     stamps = {next(find(folder)).stamp}
-    os.utime(path, (1, 1))
+    os.utime(path, (2, 2))
     stamps.add(next(find(folder)).stamp)
     os.utime(folder / "late" / "contract.yaml", (1, 1))
     stamps.add(next(find(folder)).stamp)
     (folder / "late" / "contract.yaml").unlink()
     stamps.add(next(find(folder)).stamp)
     assert len(stamps) == 4
+
+
+def test_a_file_is_settled_when_its_last_change_was_no_write(folder: Path) -> None:
+    path = folder / "late" / "1.onnx"
+    path.write_bytes(b"x")
+    assert not next(find(folder)).settled
+    os.utime(path, ns=(0, path.stat().st_mtime_ns - 1_000_000))
+    assert next(find(folder)).settled
 
 
 @pytest.mark.parametrize(
