@@ -77,6 +77,8 @@ def locked(path: Path, timeout: float) -> Generator[bool]:
     try:
         yield _wait_for(handle, timeout)
     finally:
+        # A child that was forked meanwhile has the file open, too, and would hold on to the lock.
+        fcntl.flock(handle, fcntl.LOCK_UN)
         os.close(handle)
 
 

@@ -81,15 +81,13 @@ class Prober:
             helper = self._running()
             try:
                 return helper.ask(order, asked, answered)
-            except (OSError, ValueError):
+            except (OSError, ValueError):  # it has ended, or does not answer
                 self._end()
         raise Unavailable("E_PROBE", "the process for probes ends by itself", todo="see its memory")
 
     def _running(self) -> "_Helper":
         if self._closed:
             raise Unavailable("E_PROBE", "the prober is closed")
-        if self._helper is not None and not self._helper.alive():
-            self._end()
         if self._helper is None:
             self._helper = _Helper(self._scratch)
         return self._helper
@@ -130,10 +128,6 @@ class _Helper:
                 what = f"no process for probes can be started: {error.strerror}"
                 raise Unavailable("E_PROBE", what, where=command[0]) from None
         self._socket = ours
-
-    def alive(self) -> bool:
-        """Tell whether the process runs."""
-        return self._process.poll() is None
 
     def ask(self, order: Order, asked: int, answered: int) -> Ending:
         """Have one probe done; raises OSError or ValueError when the helper does not answer."""

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from modelwire.loading.cache import Cache
+from modelwire.loading.fetch import fetch
 from modelwire_schemas.errors import Corrupt, Rejected, Unavailable
 from modelwire_schemas.release import Artifact
-from tests.consumer_sdk.loading.making import artifact
+from tests.consumer_sdk.loading.making import artifact, release
 
 
 @pytest.fixture
@@ -93,6 +94,40 @@ def test_a_writer_killed_at_any_step_leaves_nothing_that_counts(tmp_path: Path) 
     found = cache.path(made.digest)
     assert found is not None
     assert (found / "model.onnx").read_bytes() == b"weights"
+
+
+KILLED_WHILE_FETCHING = """
+import os, signal, sys
+from dataclasses import replace
+from pathlib import Path
+from modelwire.loading.cache import Cache
+from modelwire.loading.fetch import fetch
+from tests.consumer_sdk.loading.making import artifact, release
+source = Path(sys.argv[2])
+made = replace(artifact({"model.onnx": source.read_bytes()}), inline=(), uri=source.as_uri())
+def kill(done, total):
+    if done >= int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+fetch(release(made), None, "artifacts", Cache(Path(sys.argv[1])), kill)
+"""
+
+
+@pytest.mark.parametrize("done", [1, 20_000_000])
+def test_a_fetch_that_was_killed_is_done_again(cache: Cache, tmp_path: Path, done: int) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(bytes(20_000_000))
+    command = [
+        sys.executable,
+        "-c",
+        KILLED_WHILE_FETCHING,
+        str(cache.folder),
+        str(source),
+        str(done),
+    ]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    made = replace(artifact({"model.onnx": bytes(20_000_000)}), inline=(), uri=source.as_uri())
+    assert cache.path(made.digest) is None
+    assert (fetch(release(made), None, "artifacts", cache) / "model.onnx").exists()
 
 
 def test_a_file_that_was_only_copied_is_verified_again_and_counts(tmp_path: Path) -> None:
@@ -193,6 +228,7 @@ READS_ONLY = """
 import os, sys
 from pathlib import Path
 from modelwire.loading.cache import Cache
+from modelwire.loading.fetch import fetch
 from modelwire_schemas.errors import Unavailable
 if os.getuid() == 0:
     os.setuid(65534)
@@ -349,7 +385,11 @@ def test_one_process_of_a_host_fetches_and_probes_for_all(tmp_path: Path) -> Non
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(4)
     ]
-    said = [process.communicate("go\n")[0].split() for process in started]
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    said = [process.communicate()[0].split() for process in started]
     assert sorted(words[0] for words in said) == ["False", "False", "False", "True"]
     assert [words[1] for words in said] == ["True"] * 4
     assert len({words[2] for words in said}) == 1

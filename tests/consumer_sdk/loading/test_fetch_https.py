@@ -236,14 +236,24 @@ def a_byte_now_and_then(handler: BaseHTTPRequestHandler, ended: threading.Event)
         handler.wfile.flush()
 
 
-@pytest.mark.parametrize("slow", [headers_for_ever, silence, a_byte_now_and_then])
+@pytest.mark.parametrize(
+    ("slow", "told"),
+    [
+        (headers_for_ever, "it takes longer than it may"),
+        (silence, "nothing comes in"),
+        (a_byte_now_and_then, "bytes came in"),
+    ],
+)
 def test_a_slow_server_is_left(
     store: Store,
     tmp_path: Path,
     slow: Callable[[BaseHTTPRequestHandler, threading.Event], None],
+    told: str,
 ) -> None:
     store.answers = {"/m.onnx": lambda handler: slow(handler, store.ended)}
-    assert why_not(store, tmp_path).code == "E_SLOW"
+    error = why_not(store, tmp_path)
+    assert error.code == "E_SLOW"
+    assert told in error.what
     assert len(store.asked) == 1
 
 

@@ -76,6 +76,8 @@ def test_cgroups_of_version_1_are_read(tmp_path: Path) -> None:
     assert limits.memory_limit(root) == 4 * MEGABYTE
     assert limits.memory_free(root) == 0
     assert limits.processors(root) == 1
+    (root / "sys/fs/cgroup/memory/job/memory.limit_in_bytes").unlink()
+    assert limits.memory_limit(root) is None
 
 
 @pytest.mark.parametrize("content", ["", "garbage", "0::", "\xff", "1:2"])

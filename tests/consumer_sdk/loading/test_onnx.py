@@ -128,6 +128,15 @@ def test_a_wrong_feed_raises_and_does_no_harm(
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_run_that_fails_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    add = helper.make_node("Add", ["a", "b"], ["y"])
+    free = (FLOAT, [None])
+    loaded = load(tmp_path, {"model.onnx": model([add], {"a": free, "b": free}, {"y": free})})
+    with pytest.raises(Exception, match="Add"):
+        loaded.run({"a": np.ones(2, np.float32), "b": np.ones(3, np.float32)})
+    assert capfd.readouterr() == ("", "")
+
+
 def test_weights_come_from_a_file_of_the_artifact(tmp_path: Path) -> None:
     weights = np.arange(4, dtype=np.float32)
     files = {"model.onnx": weights_elsewhere("weights"), "weights": weights.tobytes()}

@@ -226,6 +226,14 @@ def test_a_hostile_file_is_refused_and_the_next_one_is_not(
     assert prober.probe(mlp_asked(cache)).ok
 
 
+def test_a_probe_may_not_take_what_the_machine_has(cache: Cache, prober: Prober) -> None:
+    found = prober.probe(
+        replace(asked(cache, hostile.memory(gigabytes=3)), warmup=(from_array("features", rows()),))
+    )
+    assert (found.ok, found.code) == (False, "E_PROBE_MEMORY")
+    assert found.peak < 1_000_000_000
+
+
 def test_an_unknown_format_is_refused(cache: Cache, prober: Prober) -> None:
     request = asked(cache, mlp())
     unknown = replace(request, artifact=replace(request.artifact, format="pickle"))
@@ -249,14 +257,16 @@ def test_a_helper_that_was_killed_is_replaced(cache: Cache, prober: Prober) -> N
     assert other.pid != helper_process.pid
 
 
-def test_a_child_that_died_while_it_waited_is_replaced(cache: Cache, prober: Prober) -> None:
-    prober.probe(mlp_asked(cache))
-    (helper_process,) = helpers_of(os.getpid())
-    eventually(helper_process.children, what="a child in waiting")
-    (child,) = helper_process.children()
-    child.kill()
-    eventually(lambda: ended(child), what="its end")
-    assert prober.probe(mlp_asked(cache)).ok
+def test_a_child_that_died_while_it_waited_is_replaced(cache: Cache) -> None:
+    before = helpers_of(os.getpid())
+    with closing(Prober()) as prober:
+        prober.start()
+        (helper_process,) = set(psutil.Process().children()) - set(before)
+        eventually(helper_process.children, what="a child in waiting")
+        (child,) = helper_process.children()
+        child.kill()
+        eventually(lambda: ended(child), what="its end")
+        assert prober.probe(mlp_asked(cache)).ok
 
 
 def test_threads_may_ask_at_the_same_time(cache: Cache, prober: Prober) -> None:
@@ -300,6 +310,9 @@ from tests.models.hostile import hang_at_run
 prober = Prober()
 cache = Cache(Path(sys.argv[1]))
 prober.probe(ProbeRequest(*stored(cache, mlp())))
+if os.fork() == 0:
+    sys.stdin.read()
+    os._exit(0)
 print("ready", flush=True)
 prober.probe(ProbeRequest(*stored(cache, hang_at_run())))
 """
@@ -307,7 +320,9 @@ prober.probe(ProbeRequest(*stored(cache, hang_at_run())))
 
 def test_nothing_outlives_an_application_that_was_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", APPLICATION, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as application:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as application:
         assert application.stdout is not None
         assert application.stdout.readline() == "ready\n"
         (helper_process,) = helpers_of(application.pid)
@@ -317,7 +332,8 @@ def test_nothing_outlives_an_application_that_was_killed(tmp_path: Path) -> None
         )
         left = [helper_process, *helper_process.children()]
         application.kill()
-    assert psutil.wait_procs(left, timeout=10)[1] == []
+        # The fork of the application is still there, and does not keep the helper.
+        assert psutil.wait_procs(left, timeout=10)[1] == []
 
 
 def probe_in_a_child(request: ProbeRequest, prober: Prober | None = None) -> None:
@@ -338,6 +354,28 @@ def test_a_fork_of_the_application_has_a_helper_of_its_own(cache: Cache, prober:
     assert child.exitcode == 0
     assert prober.probe(request).ok
     assert helpers_of(os.getpid()) == [ours]
+
+
+def test_a_fork_in_the_middle_of_a_probe_does_not_wait_for_it(cache: Cache, prober: Prober) -> None:
+    request = mlp_asked(cache)
+    hangs = replace(asked(cache, hostile.hang_at_run()), seconds=1.0)
+    thread = threading.Thread(target=prober.probe, args=(hangs,))
+    thread.start()
+    eventually(
+        lambda: any(
+            child.cpu_times().user > 0.05
+            for helper_process in helpers_of(os.getpid())
+            for child in helper_process.children()
+        ),
+        what="a probe that loops",
+    )
+    child = multiprocessing.get_context("fork").Process(
+        target=probe_in_a_child, args=(request, prober)
+    )
+    child.start()
+    child.join(20)
+    assert child.exitcode == 0
+    thread.join()
 
 
 def test_a_daemonic_worker_may_probe(cache: Cache) -> None:

@@ -29,6 +29,14 @@ class Threshold:
         return {"late": (batch["dep_delay"] > self.limit).astype(np.float32)}
 
 
+class Waits:
+    """Does not come back, and needs no processor for that."""
+
+    def __init__(self, artifacts: Mapping[str, Path]) -> None:
+        import threading
+        threading.Event().wait()
+
+
 class Leaves:
     """Ends its process."""
 
@@ -41,6 +49,7 @@ ENTRY_POINTS = """
 [modelwire.models]
 threshold = tiny_models:Threshold
 leaves = tiny_models:Leaves
+waits = tiny_models:Waits
 broken = tiny_models:Missing
 """
 
@@ -71,6 +80,7 @@ def tell(prober, card, allowed):
         rows=(from_array("dep_delay", delays),),
         requirements=("tiny-models>=1",),
         allowed_models=tuple(allowed),
+        seconds=3.0,
     )
     found = prober.probe(request)
     if not found.ok:
@@ -102,8 +112,9 @@ def told(site: Path, *cases: tuple[str, list[str]]) -> list[list[object]]:
     """Return what an application finds for artifacts with these cards and allowed classes."""
     command = [sys.executable, "-c", APPLICATION, str(site.parent / "cache"), json.dumps(cases)]
     path = os.pathsep.join([str(site), *sys.path])
+    environment = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run(
-        command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": path}
+        command, capture_output=True, text=True, check=True, env=environment, timeout=25
     )
     assert done.stderr == ""
     answers: list[list[object]] = json.loads(done.stdout)
@@ -135,6 +146,7 @@ REFUSED: list[tuple[str, list[str], str]] = [
     ("missing", ["missing"], "E_REQUIREMENT: no installed package offers"),
     ("broken", ["broken"], "E_LOAD: AttributeError: "),
     ("leaves", ["leaves"], "E_PROBE_CRASH: the probe ended by itself with status 3"),
+    ("waits", ["waits"], "E_PROBE_TIMEOUT: the probe did not end within 3 s"),
 ]
 
 
