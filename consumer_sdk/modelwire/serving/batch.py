@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from modelwire.control.state import Accepted
 from modelwire.control.timeline import mixed
+from modelwire.loading.formats import blank
 from modelwire.loading.tensors import Array
 from modelwire.routing.batch import assign_batch
 from modelwire.serving.answer import Answers, Provenance
@@ -198,6 +199,8 @@ def _run_part(work: _Work, part: Part, columns: "_Columns") -> None:
     good = numbers if inputs.good is None else numbers[inputs.good]
     columns.tell(numbers, part.provenance, part.buckets)
     if not len(good):
+        none = [array[:0] for array in blank(part.servable.model.outputs).values()]
+        columns.put(good, part.servable.names, none)
         return
     try:
         outputs = part.servable.fast(inputs.inputs)
