@@ -23,7 +23,7 @@ from modelwire_log.contract import (
 from modelwire_log.member import LOOK_AGAIN_S, Member
 from modelwire_log.sqlite_desk import SqliteDesk
 from modelwire_log.sqlite_file import LogFile
-from modelwire_log.sqlite_heads import head_of
+from modelwire_log.sqlite_heads import head_of, next_of
 from modelwire_log.sqlite_life import Heart
 from modelwire_log.sqlite_put import blank
 from modelwire_log.sqlite_take import first_at, take
@@ -85,8 +85,9 @@ class SqliteLog:
         deadline = time.monotonic() + timeout
         while True:
             mark = self._file.ear.mark()
-            if self.end(place) > after:
-                return True
+            with self._file.read(READ_S) as connection:
+                if next_of(connection, place) > after + 1:
+                    return True
             left = deadline - time.monotonic()
             if left <= 0:
                 return False

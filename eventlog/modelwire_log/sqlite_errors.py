@@ -1,16 +1,21 @@
 """What SQLite says, in the words of modelwire's errors."""
 
 import sqlite3
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 from modelwire_schemas.errors import Corrupt, ModelwireError, Rejected, Unavailable
 
-
 ALLOW = "make the file and its folder readable and writable for this user"
 REFUSED = {"SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"}
 """What SQLite says to a quota, a limit of the process, and a full disk under its shared memory."""
+LASTING = {
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PROTOCOL,
+}
 
 
 def unavailable(path: Path, why: str, todo: str) -> Unavailable:
@@ -33,14 +38,21 @@ def not_a_log(path: Path, why: str) -> Rejected:
     )
 
 
-def code_of(error: sqlite3.Error) -> int:
+def code_of(error: Exception) -> int:
     """Return SQLite's primary code; a text that cannot be decoded, which has none, is damage."""
     code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
     return code & 0xFF
 
 
-def told(error: sqlite3.Error, path: Path) -> ModelwireError:
-    """Return modelwire's error for one of SQLite's."""
+def is_lasting(error: Exception) -> bool:
+    """Return whether a connection is better made anew after this."""
+    return code_of(error) in LASTING
+
+
+def told(error: Exception, path: Path) -> ModelwireError:
+    """Return modelwire's error for one of SQLite's or of the file system's."""
+    if isinstance(error, OSError):
+        return unavailable(path, error.strerror or str(error), ALLOW)
     code = code_of(error)
     if code == sqlite3.SQLITE_FULL or getattr(error, "sqlite_errorname", "") in REFUSED:
         return Unavailable(
@@ -65,16 +77,3 @@ def told(error: sqlite3.Error, path: Path) -> ModelwireError:
             )
         case _:
             return unavailable(path, str(error), ALLOW)
-
-
-@contextmanager
-def in_our_words(path: Path) -> Generator[None]:
-    """Raise SQLite's errors as modelwire's."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise told(error, path) from None
-    except OSError as error:
-        raise unavailable(path, error.strerror or str(error), ALLOW) from None
-    except UnicodeDecodeError:  # SQLite's own words about a damaged table
-        raise told(sqlite3.DatabaseError("its list of tables"), path) from None

@@ -7,11 +7,11 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from modelwire_log.sqlite_errors import code_of, gone, in_our_words, unavailable
+from modelwire_log.sqlite_errors import gone, is_lasting, told, unavailable
 from modelwire_log.sqlite_notice import Ear, notice_file, turn
 from modelwire_log.sqlite_schema import is_made, make
 from modelwire_schemas.errors import Unavailable
@@ -20,15 +20,6 @@ LOOK_S = 0.1
 """How often the file is looked for under its name."""
 WAL_BYTES = 64 * 1024 * 1024
 """How much of a `-wal` file is kept after a checkpoint."""
-LOST = {
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_PROTOCOL,
-}
-"""After these a connection is made anew."""
 
 
 class Link:
@@ -62,6 +53,7 @@ class LogFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._name = str(path)
         self.ear = Ear(notice_file(path))
         self.after_fork: list[Callable[[], None]] = []
         self.links = (Link(), Link())
@@ -73,18 +65,18 @@ class LogFile:
         self._closed = False
         _files.add(self)
 
-    @contextmanager
-    def read(self, timeout: float, *, look: bool = False) -> Generator[sqlite3.Connection]:
-        """Give the connection for reading; with `look` the file is sure to be there now."""
-        with self._opened(self._reader, timeout, look=look) as connection:
-            yield connection
+    def read(
+        self, timeout: float, *, look: bool = False
+    ) -> AbstractContextManager[sqlite3.Connection]:
+        """Lend the connection for reading; with `look` the file is sure to be there now."""
+        return self._lent(self._reader, timeout, look=look)
 
     @contextmanager
     def write(self, timeout: float, *, durable: bool) -> Generator[sqlite3.Connection]:
         """Run one transaction; with `durable` it survives the death of the machine."""
         deadline = time.monotonic() + timeout
         with (
-            self._opened(self._writer, timeout) as connection,
+            self._lent(self._writer, timeout) as connection,
             turn(notice_file(self.path), deadline - time.monotonic()) as mine,
         ):
             if not mine:
@@ -118,27 +110,29 @@ class LogFile:
         self.ear.close()
 
     @contextmanager
-    def _opened(
+    def _lent(
         self, link: Link, timeout: float, *, look: bool = False
     ) -> Generator[sqlite3.Connection]:
+        """Lend a connection to one thread, and tell SQLite's errors in our words."""
         if not link.lock.acquire(timeout=max(timeout, 0)):
             raise unavailable(self.path, "this process keeps it busy", "see what it writes")
         try:
-            with in_our_words(self.path):
-                self._look(now=look or link.raw is None)
-                if link.raw is None or link.epoch != self._epoch:
-                    link.close()
-                    link.raw = self._connect(timeout)
-                    link.epoch = self._epoch
-                link.set("busy_timeout", int(max(timeout, 0) * 1000))
-                try:
-                    yield link.raw
-                except sqlite3.Error as error:
-                    if code_of(error) in LOST:
-                        link.close()
-                    raise
+            yield self._ready(link, timeout, look=look)
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
+            if is_lasting(error):
+                link.close()
+            raise told(error, self.path) from None
         finally:
             link.lock.release()
+
+    def _ready(self, link: Link, timeout: float, *, look: bool) -> sqlite3.Connection:
+        self._look(now=look or link.raw is None)
+        if link.raw is None or link.epoch != self._epoch:
+            link.close()
+            link.raw = self._connect(timeout)
+            link.epoch = self._epoch
+        link.set("busy_timeout", int(max(timeout, 0) * 1000))
+        return link.raw
 
     def _look(self, *, now: bool) -> None:
         """Notice that the file is gone, or is another one than before."""
@@ -156,7 +150,7 @@ class LogFile:
 
     def _inode_now(self) -> tuple[int, int]:
         try:
-            state = self.path.stat()
+            state = os.stat(self._name)  # noqa: PTH116 - asked with every read
         except OSError:
             return (0, 0)
         return (state.st_dev, state.st_ino)

@@ -13,10 +13,8 @@ Headers = tuple[tuple[str, bytes], ...]
 Text = str | list[str]
 
 
-def packed(headers: Headers) -> bytes | None:
-    """Return headers as JSON, None if there are none."""
-    if not headers:
-        return None
+def packed(headers: Headers) -> bytes:
+    """Return headers as JSON."""
     texts: dict[str, Text] = {
         name: value.decode() if value.isascii() else _text(name, value) for name, value in headers
     }

@@ -57,6 +57,13 @@ def head_of(connection: sqlite3.Connection, place: Place) -> Head | None:
     return found[0] if found else None
 
 
+def next_of(connection: sqlite3.Connection, place: Place) -> int:
+    """Return the next offset of a place, unverified: for those who will read what is there."""
+    query = "SELECT next FROM places WHERE stream = ? AND partition = ?"
+    row = connection.execute(query, (place.stream, place.partition)).fetchone()
+    return row[0] if row else 0
+
+
 def all_heads(connection: sqlite3.Connection) -> list[Head]:
     """Return the ends of all places."""
     return _checked(connection.execute(_SELECT))

@@ -94,13 +94,15 @@ class Ear:
         self._heard = 0
         self._listening = False
         self._closed = False
+        self._watching = False
         self._watch = Watch()
 
     def mark(self) -> int:
         """Return how many notices were heard; whatever is appended from now on counts on top."""
         with self._news:
-            if not self._closed:
+            if not self._watching and not self._closed:
                 self._watch.add(self._path)
+                self._watching = True
             return self._heard
 
     def listen(self, mark: int, timeout: float) -> None:
@@ -130,6 +132,7 @@ class Ear:
             if self._closed:
                 self._watch.close()
         self._heard += heard
+        self._watching = heard  # after a silence: the file may be another one by now
         self._news.notify_all()
 
     def leave_behind(self) -> None:
@@ -148,23 +151,26 @@ class Watch:
     """An inotify watch; `descriptor` is -1 where the system gives none."""
 
     def __init__(self) -> None:
-        self._libc = ctypes.CDLL(None, use_errno=True)
         self.descriptor = -1
-        if hasattr(self._libc, "inotify_init1"):
-            self.descriptor = self._libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._libc: ctypes.CDLL | None = None
+        self._poll = select.poll()
 
     def add(self, path: Path) -> None:
-        """Watch the file, also if it is another one than before; watching it again is free."""
-        if self.descriptor >= 0 and self._add(path) < 0:
+        """Watch the file, which is made if need be; to watch it again costs nothing."""
+        if self._libc is None:
+            self._libc = ctypes.CDLL(None)
+            if hasattr(self._libc, "inotify_init1"):
+                self.descriptor = self._libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
+            if self.descriptor >= 0:
+                self._poll.register(self.descriptor, select.POLLIN)
+        if self.descriptor >= 0 and self._add(self._libc, path) < 0:
             with contextlib.suppress(OSError):
                 os.close(_open(path))
-                self._add(path)
+                self._add(self._libc, path)
 
     def wait(self, timeout: float) -> bool:
         """Return whether something was written within `timeout` s."""
-        poll = select.poll()
-        poll.register(self.descriptor, select.POLLIN)
-        heard = bool(poll.poll(timeout * 1000))
+        heard = bool(self._poll.poll(timeout * 1000))
         if heard:
             os.read(self.descriptor, EVENTS)
         return heard
@@ -174,8 +180,6 @@ class Watch:
             os.close(self.descriptor)
         self.descriptor = -1
 
-    def _add(self, path: Path) -> int:
-        added: int = self._libc.inotify_add_watch(
-            self.descriptor, os.fsencode(path), IN_CLOSE_WRITE
-        )
+    def _add(self, libc: ctypes.CDLL, path: Path) -> int:
+        added: int = libc.inotify_add_watch(self.descriptor, os.fsencode(path), IN_CLOSE_WRITE)
         return added

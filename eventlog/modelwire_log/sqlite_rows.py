@@ -41,8 +41,11 @@ def checksum(
         -1 if key is None else len(key),
         -1 if headers is None else len(headers),
     )
-    before = crc_of(b"".join((frame, key or b"", headers or b"")))
-    return crc_on(before, DELETED if value is None else value)
+    if key is not None:
+        frame += key
+    if headers is not None:
+        frame += headers
+    return crc_on(crc_of(frame), DELETED if value is None else value)
 
 
 def is_sound(row: Row, id_: int) -> bool:
