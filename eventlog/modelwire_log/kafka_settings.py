@@ -52,6 +52,7 @@ _READING: Mapping[str, str] = {
     "auto.offset.reset": "earliest",
     "fetch.error.backoff.ms": "50",
     "fetch.queue.backoff.ms": "2",
+    "queued.max.messages.kbytes": "32768",
     "fetch.max.bytes": str(4 * _LARGEST_MESSAGE),
     "receive.message.max.bytes": str(4 * _LARGEST_MESSAGE + 512),
 }
