@@ -63,8 +63,8 @@ demo: $(CORE) ## flights scored while versions are released, split and rolled ba
 demo-kafka: $(FULL) kafka ## the same on a real Kafka
 	$(BIN)/python -m tests.system.broker run -- $(BIN)/modelwire demo --kafka
 
-bench: $(DEV) kafka ## measure speed and memory; writes tables and plots into benchmarks/results
-	$(BIN)/python benchmarks/run.py
+bench: $(DEV) kafka ## measure speed and memory; writes benchmarks/results.md and results.png
+	$(BIN)/python -m benchmarks.run
 
 clean: ## remove .venv, the caches and what was built; the Kafka jars stay
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage

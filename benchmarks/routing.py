@@ -6,13 +6,13 @@ all of them; each figure is the median of its rounds, with the quickest and the 
 beside it.
 """
 
-import statistics
 from collections.abc import Callable, Mapping
 from time import perf_counter_ns
 from typing import NamedTuple
 
 import mmh3
 
+from benchmarks.measure import Figure, of
 from modelwire.routing.assign import CompiledDocument
 from modelwire.routing.batch import assign_batch
 from modelwire.routing.predicate import compile_predicate
@@ -65,21 +65,11 @@ ROWS = [STAFF if i % 10 == 0 else FREE for i in range(BATCH)]
 NOTHING: dict[str, object] = {}
 
 
-class Row(NamedTuple):
-    """One line of the table: microseconds of a median round, of a quick and of a slow one."""
-
-    what: str
-    goal: str
-    measured: float
-    least: float
-    most: float
-
-
 class Subject(NamedTuple):
     """Something to measure: `call` does `each` things, and is called `times` a round."""
 
     what: str
-    goal: str
+    goal: float | None
     call: Callable[[], object]
     each: int
     times: int
@@ -102,49 +92,61 @@ def subjects() -> list[Subject]:
         return lambda: [two.assign(key, row, NOTHING, None) for key in KEYS]
 
     return [
-        Subject("by hand, one key", "", lambda: [by_hand(k, FREE) for k in KEYS], BATCH, 2),
-        Subject("assign, two rules, one key: split", "0.4", each(FREE), BATCH, 2),
-        Subject("assign, two rules, one key: match", "0.4", each(STAFF), BATCH, 2),
+        Subject("  by hand, one key", None, lambda: [by_hand(k, FREE) for k in KEYS], BATCH, 2),
+        Subject("assign, two rules, one key: split", 0.4, each(FREE), BATCH, 2),
+        Subject("assign, two rules, one key: match", 0.4, each(STAFF), BATCH, 2),
         Subject(
-            "assign, two rules, no key",
-            "",
+            "  assign, two rules, no key",
+            None,
             lambda: [two.assign(None, FREE, NOTHING, coordinates) for _ in KEYS],
             BATCH,
             2,
         ),
         Subject(
-            "batch of 1,024, two rules", "0.12", lambda: assign_batch(two, KEYS, ROWS), BATCH, 5
+            "assign a batch of 1,024, two rules, a key",
+            0.12,
+            lambda: assign_batch(two, KEYS, ROWS),
+            BATCH,
+            5,
         ),
-        Subject("batch of 1,024, split", "0.12", lambda: assign_batch(split, KEYS), BATCH, 5),
         Subject(
-            "batch of 64, two rules", "", lambda: assign_batch(two, KEYS[:64], ROWS[:64]), 64, 50
+            "assign a batch of 1,024, split, a key",
+            0.12,
+            lambda: assign_batch(split, KEYS),
+            BATCH,
+            5,
         ),
         Subject(
-            "predicate of three clauses",
-            "0.3",
+            "  batch of 64, two rules",
+            None,
+            lambda: assign_batch(two, KEYS[:64], ROWS[:64]),
+            64,
+            50,
+        ),
+        Subject(
+            "  predicate of three clauses",
+            None,
             lambda: [asks(GOLD, NOTHING) for _ in KEYS],
             BATCH,
             2,
         ),
         Subject(
-            "compile a document of two rules", "", lambda: CompiledDocument(TWO_RULES, 7), 1, 20
+            "  compile a document of two rules", None, lambda: CompiledDocument(TWO_RULES, 7), 1, 20
         ),
     ]
 
 
-def run() -> list[Row]:
+def figures() -> list[Figure]:
     """Measure everything, in turns."""
     todo = subjects()
     took: list[list[float]] = [[] for _ in todo]
     for _ in range(ROUNDS):
-        for subject, figures in zip(todo, took, strict=True):
-            figures.append(_microseconds(subject))
-    return [_row(subject, figures) for subject, figures in zip(todo, took, strict=True)]
-
-
-def _row(subject: Subject, figures: list[float]) -> Row:
-    tenths = statistics.quantiles(figures, n=10)
-    return Row(subject.what, subject.goal, statistics.median(figures), tenths[0], tenths[-1])
+        for subject, spans in zip(todo, took, strict=True):
+            spans.append(_microseconds(subject))
+    return [
+        of(subject.what, "µs", spans, subject.goal)
+        for subject, spans in zip(todo, took, strict=True)
+    ]
 
 
 def _microseconds(subject: Subject) -> float:
@@ -153,15 +155,3 @@ def _microseconds(subject: Subject) -> float:
     for _ in range(subject.times):
         call()
     return (perf_counter_ns() - began) / 1000 / subject.times / subject.each
-
-
-def main() -> None:
-    """Print the table."""
-    print(f"{'µs each':36} {'goal':>6} {'median':>8} {'least':>8} {'most':>8}")
-    for row in run():
-        goal = f"≤ {row.goal}" if row.goal else ""
-        print(f"{row.what:36} {goal:>6} {row.measured:8.3f} {row.least:8.3f} {row.most:8.3f}")
-
-
-if __name__ == "__main__":
-    main()

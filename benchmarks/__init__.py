@@ -1,0 +1,1 @@
+"""What modelwire costs, measured beside what one would write by hand."""

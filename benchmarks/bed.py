@@ -1,0 +1,135 @@
+"""A log of its own on which benchmarks publish, change routes and connect."""
+
+import hashlib
+import tempfile
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import onnx
+from onnx import numpy_helper
+
+from benchmarks.flights import FOUR
+from modelwire import Models, connect
+from modelwire.clock import SystemClock
+from modelwire.control.commands import EXPIRES, By, submit
+from modelwire.control.reading import control_place, fold_log
+from modelwire.control.state import State
+from modelwire.hooks import Hooks
+from modelwire.loading.probe import Prober
+from modelwire_log.contract import Log, Message
+from modelwire_log.envelope import open_envelope, seal
+from modelwire_log.open import open_log
+from modelwire_publisher.means import Means
+from modelwire_publisher.order import Order, PublishedRelease
+from modelwire_publisher.progress import silent
+from modelwire_publisher.publishing import release
+from modelwire_router.changes import When, flip
+from modelwire_schemas.codec import content_digest
+from modelwire_schemas.control import Body, Command, ControlRecord
+from modelwire_schemas.release import Artifact, ArtifactFile, ReleasePublished, manifest_digest
+from tests.models.good import bytes_of, sized
+
+ROUTE = "flights-late"
+NAMESPACE = "bench"
+BY = By("benchmark", role="publisher")
+AT_ONCE = When(at_once=True)
+
+
+class Bed:
+    """A SQLite log in a folder that goes with it, one warm probe, one cache."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url = f"sqlite:///{folder / 'bench.db'}"
+        self.log: Log = open_log(self.url)
+        self.prober = Prober()
+        self._state = State()
+
+    def publish(
+        self,
+        file: Path,
+        version: str,
+        *,
+        model: str = ROUTE,
+        fields: Sequence[str] = FOUR,
+        **words: Any,  # noqa: ANN401 - what an order takes
+    ) -> PublishedRelease:
+        """Publish a file as an operator would."""
+        order = Order(file=file, model=model, version=version, fields=tuple(fields), **words)
+        return release(order, Means(self.log, NAMESPACE, self.prober, 30.0, silent))
+
+    def flip(self, version: str, *, route: str = ROUTE, model: str = "") -> None:
+        """Give every event of a route to a version, at once."""
+        change = self.flipped(version, route=route, model=model)
+        outcome = submit(self.log, NAMESPACE, change, BY, state=self._state)
+        outcome.verdict.check()
+        self._state = outcome.state
+
+    def release(self, bodies: Iterable[Body]) -> None:
+        """Append control records as they are, in one transaction."""
+        self.append([sealed(body) for body in bodies])
+
+    def append(self, messages: Sequence[Message]) -> None:
+        """Append sealed control records in one transaction."""
+        self.log.append_batch(control_place(NAMESPACE).stream, messages)
+
+    def flipped(self, version: str, *, route: str = ROUTE, model: str = "") -> Body:
+        """Return the change that gives every event of a route to a version, at once."""
+        self._state = fold_log(self.log, NAMESPACE, state=self._state)
+        return flip(self._state, route, version, model=model, when=AT_ONCE)
+
+    def connect(self, *, cache: str = "cache", hooks: Hooks | None = None) -> Models:
+        """Connect as an application would."""
+        return connect(self.url, namespace=NAMESPACE, cache=self.folder / cache, hooks=hooks)
+
+    def releases(self) -> dict[str, ReleasePublished]:
+        """Return every release as it was written, by version."""
+        opened = [open_envelope(r) for r in self.log.read(control_place(NAMESPACE), -1)]
+        bodies = [event.body for event in opened if isinstance(event, ControlRecord)]
+        return {body.version: body for body in bodies if isinstance(body, ReleasePublished)}
+
+
+@contextmanager
+def made() -> Generator[Bed]:
+    """Give a bed, and remove it afterwards."""
+    with tempfile.TemporaryDirectory(prefix="modelwire-bench-") as name:
+        bed = Bed(Path(name))
+        try:
+            yield bed
+        finally:
+            bed.prober.close()
+            bed.log.close()
+
+
+class Sized:
+    """Files of a dense model of so many MB, each with weights of its own."""
+
+    def __init__(self, megabytes: int) -> None:
+        self._model: onnx.ModelProto = sized(megabytes)
+
+    def save(self, path: Path, number: int) -> Path:
+        """Write the model with other bytes for every `number`."""
+        last = self._model.graph.initializer[-1]
+        other = numpy_helper.to_array(last) * (1 + number / 1000)
+        last.CopyFrom(numpy_helper.from_array(other.astype("float32"), last.name))
+        path.write_bytes(bytes_of(self._model))
+        return path
+
+
+def sealed(body: Body) -> Message:
+    """Return the message that asks for a change."""
+    command = Command(token_hex(16), content_digest(body), SystemClock().now() + EXPIRES)
+    return seal(ControlRecord(command, body), source="benchmark")
+
+
+def inline(like: ReleasePublished, version: str, content: bytes) -> ReleasePublished:
+    """Return a release of other bytes under the same contract, without golden vectors."""
+    name = like.artifact.files[0].name
+    files = (ArtifactFile(name, len(content), hashlib.sha256(content).hexdigest()),)
+    digest = manifest_digest("onnx", "packed", files)
+    artifact = Artifact("onnx", "packed", digest, files, inline=(content,))
+    return replace(like, version=version, artifact=artifact, golden=())
