@@ -25,7 +25,7 @@ def read(log: Log | None, stream: str, artifact: Artifact, file: ArtifactFile, s
         raise NotFound("E_NOT_FOUND", "the release says nowhere where it lies", where=file.name)
     place = Place(stream, span.partition)
     written = 0
-    for _, chunk in _chunks(log, place, file.sha256, span.first, span.last):
+    for _, chunk in chunks_of(log, place, file.sha256, span.first, span.last):
         if chunk.index == written:  # others are in their place as well, or come again
             sink.write(chunk.data)
             written += 1
@@ -40,7 +40,7 @@ def _read_later(
     """Write the chunks from `written` on, wherever behind the span's beginning they lie now."""
     places: dict[int, int] = {}
     count = written + 1
-    for offset, chunk in _chunks(log, place, file.sha256, span.first, log.end(place)):
+    for offset, chunk in chunks_of(log, place, file.sha256, span.first, log.end(place)):
         places[chunk.index] = offset
         count = chunk.count
     for index in range(written, count):
@@ -51,11 +51,11 @@ def _read_later(
                 where=f"{file.name} in {place}",
                 todo="publish the artifact again",
             )
-        for _, chunk in _chunks(log, place, file.sha256, places[index], places[index]):
+        for _, chunk in chunks_of(log, place, file.sha256, places[index], places[index]):
             sink.write(chunk.data)
 
 
-def _chunks(
+def chunks_of(
     log: Log, place: Place, sha256: str, first: int, last: int
 ) -> Iterator[tuple[int, ArtifactChunk]]:
     """Yield the chunks of one file and their offsets; other publishers' may lie between."""
