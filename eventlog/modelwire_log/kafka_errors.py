@@ -41,6 +41,7 @@ DENIED = frozenset(
     }
 )
 _TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
+_REFUSED = frozenset({KafkaError.INVALID_TIMESTAMP, KafkaError.INVALID_RECORD})
 _DAMAGED = frozenset({KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION, KafkaError.INVALID_MSG})
 
 
@@ -74,12 +75,12 @@ def translated(error: KafkaError, doing: str, where: str) -> ModelwireError:
         return Rejected(
             "E_TOO_LARGE", f"Kafka refuses {doing} {where}: {text}", todo="raise max.message.bytes"
         )
-    if code == KafkaError.INVALID_TIMESTAMP:
+    if code in _REFUSED:
         return Rejected(
-            "E_TIMESTAMP",
+            "E_RECORD",
             f"Kafka refuses {doing} {where}: {text}",
-            expected="a time that is not too far ahead of the broker's clock",
-            todo="mend the time or raise message.timestamp.after.max.ms",
+            expected="a time at most an hour ahead, and a key where the topic is compacted",
+            todo="mend the record, or the topic's message.timestamp.after.max.ms",
         )
     if code in _DAMAGED:
         return Corrupt("E_CORRUPT", f"a damaged record, {doing} {where}: {text}")

@@ -184,6 +184,28 @@ def test_nothing_makes_a_topic_by_using_it(tmp_path: Path) -> None:
         assert place.stream not in log.streams()
 
 
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        pytest.param(Message(b"x" * 1_500_000), "E_TOO_LARGE", id="larger-than-the-topic-takes"),
+        pytest.param(Message(b"x" * 9_000_000), "E_TOO_LARGE", id="larger-than-the-client-takes"),
+        pytest.param(Message(b"x", timestamp=4_000_000_000_000), "E_RECORD", id="far-ahead"),
+    ],
+)
+def test_what_kafka_does_not_take_is_refused_and_the_next_record_is_taken(
+    log: KafkaLog, message: Message, code: str
+) -> None:
+    stream = unused("stream")
+    log.create(stream)
+    for send in (
+        lambda: log.append(stream, message),
+        lambda: log.append_batch(stream, [message, message]),
+    ):
+        with pytest.raises(Rejected, match=f"{code}: .*{stream}"):
+            send()
+    assert log.append(stream, Message(b"fine")).offset == 0
+
+
 # --- rights and secrets
 
 
