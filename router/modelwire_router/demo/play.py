@@ -87,7 +87,7 @@ class Demo:
                 if time.monotonic() - started > LONGEST_S:
                     raise TimedOut("E_DEMO", f"not done after {LONGEST_S:.0f} s")
                 self._look()
-                if acts and self._seen.outputs - since >= acts[0].after * self._total:
+                if acts and self._is_due(acts[0], since):
                     self._perform(acts.pop(0))
                     self._look()
                     since = self._seen.outputs
@@ -111,8 +111,15 @@ class Demo:
         seen.dead = _size(self._log, GRAVEYARD)
         self._screen.figures(seen, self._revision, self._fleet())
 
+    def _is_due(self, act: Act, since: int) -> bool:
+        """Whether so much has been scored since the act before, or all there is."""
+        return self._all_scored() or self._seen.outputs - since >= act.after * self._total
+
     def _done(self, acts: list[Act]) -> bool:
-        return not acts and self._seen.outputs + self._seen.dead >= self._total
+        return not acts and self._all_scored()
+
+    def _all_scored(self) -> bool:
+        return self._seen.outputs + self._seen.dead >= self._total
 
     def _fleet(self) -> str:
         reports = [r for r, _ in newest_reports(self._log, NAMESPACE) if not r.goodbye]
