@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -86,7 +87,7 @@ class Screen:
 
     def summary(self, found: Findings, faults: list[str], tries: list[str], seconds: float) -> None:
         """Show what the log says of the run, and what to try next."""
-        show = self._console.print
+        show = partial(self._console.print, soft_wrap=True)
         show(f"\n[bold]Read back from the log[/bold] ({seconds:.0f} s of scoring)")
         show(
             f"  {found.events:,} events, {found.outputs:,} outputs, {found.dead} dead letters: "
@@ -111,7 +112,7 @@ class Screen:
             show("[bold green]nothing lost, nothing doubled, every rule kept[/bold green]")
         show("\nTry next:")
         for line in tries:
-            show(f"  {line}", soft_wrap=True)
+            show(f"  {line}")
 
 
 def _shares(counts: "dict[str, int]") -> str:
