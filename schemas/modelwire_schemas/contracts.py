@@ -17,7 +17,7 @@ def differences(old: Contract, new: Contract) -> list[str]:
     needs no event field that the old one did not. Further outputs, and further fields that may be
     missing, do no harm.
     """
-    return list(_lost_outputs(old, new)) + list(_new_needs(old, new))
+    return [] if old == new else [*_lost_outputs(old, new), *_new_needs(old, new)]
 
 
 def _faults(contract: Contract) -> Iterator[str]:

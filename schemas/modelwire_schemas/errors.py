@@ -16,6 +16,8 @@ from typing import ClassVar
 
 def one_line(text: str) -> str:
     """Return `text` with control characters escaped, so that it stays one harmless line."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

@@ -1,6 +1,5 @@
 """What a routing document says: which version answers which event."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -87,7 +86,10 @@ class Variant:
     @property
     def weight(self) -> int:
         """How many of the 10,000 buckets it has."""
-        return sum(end - start for start, end in self.buckets)
+        total = 0
+        for start, end in self.buckets:
+            total += end - start
+        return total
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,13 @@ class RoutingDocument:
 
     def versions(self) -> tuple[str, ...]:
         """Every version that the document names, once, in the order of R18's ladder."""
-        return tuple(dict.fromkeys(self._named()))
+        variants = [variant for rule in self.rules for variant in rule.variants]
+        named = [v.version for v in variants if v.weight or v.partitions]
+        named += [v.version for v in variants]
+        named += self.fallback
+        named += [shadow.version for shadow in self.shadows]
+        named += self.keep_warm
+        return tuple(dict.fromkeys(named))
 
     def weighted(self) -> tuple[str, ...]:
         """Every version that events may go to, once, in the order of the rules."""
@@ -158,14 +166,6 @@ class RoutingDocument:
         """The version that has every event, if one has."""
         versions = self.weighted()
         return versions[0] if len(versions) == 1 else None
-
-    def _named(self) -> Iterator[str]:
-        variants = [variant for rule in self.rules for variant in rule.variants]
-        yield from (v.version for v in variants if v.weight or v.partitions)
-        yield from (v.version for v in variants)
-        yield from self.fallback
-        yield from (shadow.version for shadow in self.shadows)
-        yield from self.keep_warm
 
 
 @dataclass(frozen=True, slots=True)

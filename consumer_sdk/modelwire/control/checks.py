@@ -1,7 +1,8 @@
 """Why the fold refuses a command: every check that needs the state, in a fixed order (R19)."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from bisect import bisect
+from collections.abc import Iterable, Mapping
 
 from modelwire.control.state import TIMELINE, Accepted, Release, RouteState, State
 from modelwire.control.timeline import displaced, reachable
@@ -9,10 +10,19 @@ from modelwire.routing.checks import check_document, check_reshuffle
 from modelwire_schemas.contracts import differences, faults
 from modelwire_schemas.errors import Conflict, Rejected
 from modelwire_schemas.release import ReleasePublished
-from modelwire_schemas.routing import Change, ModelVersion, PolicySet, RoutingChanged
+from modelwire_schemas.routing import (
+    Change,
+    ModelVersion,
+    PolicySet,
+    RoutingChanged,
+    RoutingDocument,
+)
 
 MAX_LEAD = 60_000
 """The longest lead (ms) that a policy may set."""
+
+NEIGHBOURS = 16
+"""How many names on each side of an unknown one may have been meant."""
 
 
 def check_release(state: State, body: ReleasePublished) -> Release | None:
@@ -69,14 +79,13 @@ def check_change(state: State, body: RoutingChanged) -> None:
     routes = [change.document.route for change in body.changes]
     if not routes and not body.withdraws:
         raise Rejected("E_EMPTY", "the change has no document", expected="at least one")
-    for route in routes:
-        if routes.count(route) > 1:
-            raise Rejected("E_TWICE", f"route {route} stands twice in one change")
+    if len(set(routes)) != len(routes):
+        raise Rejected("E_TWICE", f"a route stands twice in {', '.join(routes)}")
     for change in body.changes:
-        check_document(change.document)
         _check_base(state, change)
-        _check_versions(state, change)
-        _check_fit(state, change)
+        check_document(change.document)
+        named = _check_versions(state, change)
+        _check_fit(state, change, named)
     _check_times(state, body)
 
 
@@ -101,14 +110,17 @@ def _check_base(state: State, change: Change) -> None:
     )
 
 
-def _check_versions(state: State, change: Change) -> None:
+def _check_versions(state: State, change: Change) -> list[Release]:
+    """Return the releases that the document names; raise Rejected where one is not to be had."""
     model = change.document.model
-    if model not in state.releases:
-        near = difflib.get_close_matches(model, sorted(state.releases), 3)
+    known = state.releases.get(model)
+    if known is None:
+        near = _near(model, state.releases)
         hint = f"did you mean {', '.join(near)}" if near else "publish it first"
         raise Rejected("E_UNKNOWN_MODEL", f"model {model} has no release", todo=hint)
+    named: list[Release] = []
     for version in change.document.versions():
-        release = state.release(model, version)
+        release = known.get(version)
         if release is None:
             raise Rejected(
                 "E_UNKNOWN_VERSION",
@@ -122,42 +134,37 @@ def _check_versions(state: State, change: Change) -> None:
                 where=f"route {change.document.route}",
                 todo="name another version",
             )
+        named.append(release)
+    return named
 
 
-def _check_fit(state: State, change: Change) -> None:
+def _check_fit(state: State, change: Change, named: list[Release]) -> None:
     route = state.routes.get(change.document.route)
     if route is None:
         return
     check_reshuffle(route.head.document, change.document)
     if change.document.contract_changed:
         return
-    for version in change.document.versions():
-        for fault in _misfit(state, route.head, change.document.model, version):
+    main = _main_release(state, route.head.document)
+    for new in named:
+        for fault in differences(main.contract, new.contract) if main else ():
             raise Rejected(
                 "E_CONTRACT",
-                f"{change.document.model} {version} does not fit: {fault}",
+                f"{new.model} {new.version} does not fit: {fault}",
                 where=f"route {change.document.route}",
                 todo="say `contract: changed` in the document if it is meant",
             )
 
 
-def _misfit(state: State, head: Accepted, model: str, version: str) -> Iterator[str]:
-    new = state.release(model, version)
-    old = _first_release(state, head)
-    if new is not None and old is not None:
-        yield from differences(old.contract, new.contract)
-
-
-def _first_release(state: State, head: Accepted) -> Release | None:
+def _main_release(state: State, document: RoutingDocument) -> Release | None:
     """The version whose contract is the route's: the one of the last rule with most buckets."""
-    variants = head.document.rules[-1].variants
-    main = max(variants, key=lambda v: v.weight)
-    return state.release(head.document.model, main.version)
+    variants = document.rules[-1].variants
+    main = variants[0] if len(variants) == 1 else max(variants, key=lambda v: v.weight)
+    return state.release(document.model, main.version)
 
 
 def _check_times(state: State, body: RoutingChanged) -> None:
-    fields = {change.document.time_field for change in body.changes}
-    if len(fields) > 1:
+    if len({change.document.time_field for change in body.changes}) > 1:
         raise Rejected("E_TIME_SOURCE", "routes that change in one record differ in `time_field`")
     if body.at_once and body.effective_at is not None:
         raise Rejected("E_AT_ONCE", "a change at once has no `effective_at`")
@@ -193,12 +200,13 @@ def _check_time(state: State, body: RoutingChanged, change: Change) -> None:
             todo="leave it out for now, or say at once",
         )
     _check_cancels(body, route, effective)
-    _check_room(route, effective, state.earliest)
+    if len(route.timeline) >= TIMELINE:
+        _check_room(route, effective, state.earliest)
 
 
 def _check_cancels(body: RoutingChanged, route: RouteState, effective: int) -> None:
-    listed = {(c.route, c.revision) for c in body.cancels}
-    hit = [a for a in displaced(route, effective) if (route.route, a.revision) not in listed]
+    listed = {c.revision for c in body.cancels if c.route == route.route}
+    hit = [a for a in displaced(route, effective) if a.revision not in listed]
     if hit:
         told = "; ".join(f"revision {a.revision} for {a.effective} by {_who(a)}" for a in hit)
         names = ", ".join(f"{route.route}@{a.revision}" for a in hit)
@@ -235,10 +243,18 @@ def _sorted(routes: Mapping[str, RouteState]) -> list[RouteState]:
 
 
 def _unknown(state: State, model: str, version: str) -> str:
-    known = sorted(v for v, r in state.releases.get(model, {}).items() if not r.withdrawn)
-    near = difflib.get_close_matches(version, known, 3, 0.3) or known[-3:]
+    known = [v for v, r in state.releases.get(model, {}).items() if not r.withdrawn]
+    near = _near(version, known) or sorted(known)[-3:]
     hint = f", there is {', '.join(near)}" if near else ""
     return f"{model} {version} is not released{hint}"
+
+
+def _near(word: str, known: Iterable[str]) -> list[str]:
+    """Return what was perhaps meant; of many only neighbours are looked at, which is quick."""
+    ordered = sorted(known)
+    at = bisect(ordered, word)
+    around = ordered[max(0, at - NEIGHBOURS) : at + NEIGHBOURS]
+    return difflib.get_close_matches(word, around, 3, 0.3)
 
 
 def _who(accepted: Accepted) -> str:

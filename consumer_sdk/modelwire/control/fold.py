@@ -1,6 +1,7 @@
 """The fold: control records in, state and verdicts out; pure, and the same at every reader."""
 
-from collections.abc import Iterable, Mapping
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from modelwire.control.checks import check_change, check_policy, check_release, check_unused
@@ -18,7 +19,7 @@ from modelwire.control.timeline import extend
 from modelwire_schemas.control import Body, ControlRecord
 from modelwire_schemas.errors import Conflict, ModelwireError, Rejected
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
-from modelwire_schemas.routing import ModelVersion, PolicySet, RouteRevision, RoutingChanged
+from modelwire_schemas.routing import Change, ModelVersion, PolicySet, RouteRevision, RoutingChanged
 
 MAX_EXPIRY = 24 * 3600 * 1000
 """A command may expire at most this many ms after it was appended (R19)."""
@@ -33,6 +34,17 @@ def fold(state: State, entries: Iterable[Entry]) -> tuple[State, list[Verdict]]:
     draft = _Draft(state)
     verdicts = [draft.take(entry) for entry in entries]
     return draft.state(), verdicts
+
+
+def steps(
+    state: State, entries: Iterable[Entry]
+) -> Iterator[tuple[Entry, Verdict, tuple[Accepted, ...]]]:
+    """Yield every entry with its verdict and the documents that it brought."""
+    draft = _Draft(state)
+    for entry in entries:
+        verdict = draft.take(entry)
+        brought = verdict.revisions if verdict.repeats < 0 else ()
+        yield entry, verdict, tuple(draft.state().routes[r.route].head for r in brought)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +67,18 @@ class _Draft:
         self._own_models: dict[str, dict[str, Release]] = {}
         self._routes = dict(before.routes)
         self._requests = dict(before.requests)
-        self._soonest = min((r.expires for r in self._requests.values()), default=0)
-        self._view = replace(
-            before, releases=self._releases, routes=self._routes, requests=self._requests
-        )
+        self._expiries = [(r.expires, i) for i, r in self._requests.items()]
+        heapq.heapify(self._expiries)
+        self._view = self._at(before.offset, before.now, before.earliest, before.lead)
 
     def state(self) -> State:
         return self._view
 
     def take(self, entry: Entry) -> Verdict:
-        now = max(self._view.now, entry.appended)
-        earliest = max(self._view.earliest, entry.appended + self._view.lead)
-        self._view = replace(self._view, offset=entry.offset, now=now, earliest=earliest)
+        view = self._view
+        now = max(view.now, entry.appended)
+        earliest = max(view.earliest, entry.appended + view.lead)
+        self._view = self._at(entry.offset, now, earliest, view.lead)
         self._forget_expired(now)
         if isinstance(entry.record, ModelwireError):
             return Verdict(entry.offset, "", entry.record.code, str(entry.record))
@@ -83,8 +95,11 @@ class _Draft:
             return _repeated(entry.offset, known, command.content)
         verdict = self._judge(entry, entry.record)
         self._requests[command.request_id] = Request(command.content, command.expires, verdict)
-        self._soonest = min(self._soonest or command.expires, command.expires)
+        heapq.heappush(self._expiries, (command.expires, command.request_id))
         return verdict
+
+    def _at(self, offset: int, now: int, earliest: int, lead: int) -> State:
+        return State(offset, now, earliest, lead, self._releases, self._routes, self._requests)
 
     def _judge(self, entry: Entry, record: ControlRecord) -> Verdict:
         request_id = record.command.request_id
@@ -95,13 +110,8 @@ class _Draft:
             winner = no.where if isinstance(no, Conflict) else ""
             return Verdict(entry.offset, request_id, no.code, text, winner)
         self._apply(effect)
-        return Verdict(
-            entry.offset,
-            request_id,
-            detail=effect.detail,
-            revisions=effect.revisions,
-            effective=effect.effective,
-        )
+        told, when = effect.detail, effect.effective
+        return Verdict(entry.offset, request_id, "", told, "", effect.revisions, when)
 
     def _apply(self, effect: _Effect) -> None:
         for release in effect.releases:
@@ -116,10 +126,9 @@ class _Draft:
             self._view = replace(self._view, lead=effect.lead)
 
     def _forget_expired(self, now: int) -> None:
-        if self._soonest and self._soonest <= now:
-            for request_id in [i for i, r in self._requests.items() if r.expires <= now]:
-                del self._requests[request_id]
-            self._soonest = min((r.expires for r in self._requests.values()), default=0)
+        while self._expiries and self._expiries[0][0] <= now:
+            _, request_id = heapq.heappop(self._expiries)
+            del self._requests[request_id]
 
 
 def _repeated(offset: int, known: Request, content: str) -> Verdict:
@@ -169,20 +178,19 @@ def _change_routes(
     state: State, entry: Entry, record: ControlRecord, body: RoutingChanged
 ) -> _Effect:
     check_change(state, body)
-    routes = tuple(_next(state, entry, record, body, i) for i in range(len(body.changes)))
-    after = {**state.routes, **{route.route: route for route in routes}}
-    return _Effect(
-        releases=_withdraw(state, after, body.withdraws),
-        routes=routes,
-        revisions=tuple(RouteRevision(r.route, r.head.revision) for r in routes),
-        effective=max((r.head.effective for r in routes), default=ALWAYS),
-    )
+    routes = [_next(state, entry, record, body, change) for change in body.changes]
+    withdrawn: tuple[Release, ...] = ()
+    if body.withdraws:
+        after = {**state.routes, **{route.route: route for route in routes}}
+        withdrawn = _withdraw(state, after, body.withdraws)
+    revisions = [RouteRevision(r.route, r.head.revision) for r in routes]
+    effective = max([r.head.effective for r in routes], default=ALWAYS)
+    return _Effect(withdrawn, tuple(routes), None, tuple(revisions), effective)
 
 
 def _next(
-    state: State, entry: Entry, record: ControlRecord, body: RoutingChanged, index: int
+    state: State, entry: Entry, record: ControlRecord, body: RoutingChanged, change: Change
 ) -> RouteState:
-    change = body.changes[index]
     before = state.routes.get(change.document.route)
     everywhere = before is None or body.at_once
     now_or_later = state.earliest if body.effective_at is None else body.effective_at

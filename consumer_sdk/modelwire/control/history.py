@@ -1,8 +1,9 @@
 """The past, read from the log: every command with its verdict, every document that ever held."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from modelwire.control.fold import fold
+from modelwire.control.fold import steps
 from modelwire.control.reading import control_place, read_entries
 from modelwire.control.state import Accepted, Entry, State, Verdict
 from modelwire_log.contract import Log
@@ -17,19 +18,26 @@ class Past:
     documents: tuple[Accepted, ...]
 
 
-def read_past(log: Log, namespace: str, *, timeout: float = 5.0) -> list[Past]:
-    """Fold the whole control log record by record; off the event path, for people and for undo."""
-    past: list[Past] = []
-    state = State()
-    end = log.end(control_place(namespace), timeout=timeout)
-    while state.offset < end:
-        entries = read_entries(log, namespace, state.offset, timeout=timeout)
+def read_past(
+    log: Log, namespace: str, *, last: int | None = None, timeout: float = 5.0
+) -> list[Past]:
+    """Fold the whole control log record by record; off the event path, for people and for undo.
+
+    With `last`, up to that offset.
+    """
+    place = control_place(namespace)
+    end = log.end(place, timeout=timeout) if last is None else last
+    return [Past(*step) for step in steps(State(), _entries(log, namespace, end, timeout))]
+
+
+def _entries(log: Log, namespace: str, end: int, timeout: float) -> Iterator[Entry]:
+    offset = -1
+    while offset < end:
+        entries = read_entries(log, namespace, offset, timeout=timeout)
         if not entries:
-            break
-        for entry in entries:
-            state, verdicts = fold(state, [entry])
-            past.append(Past(entry, verdicts[0], _documents(state, verdicts[0])))
-    return past
+            return
+        yield from (entry for entry in entries if entry.offset <= end)
+        offset = entries[-1].offset
 
 
 def documents(past: list[Past], route: str) -> list[Accepted]:
@@ -50,9 +58,3 @@ def in_force_then(accepted: list[Accepted], ts: int, bt: int, offset: int) -> Ac
         ),
         None,
     )
-
-
-def _documents(state: State, verdict: Verdict) -> tuple[Accepted, ...]:
-    if not verdict.accepted or verdict.repeats >= 0:
-        return ()
-    return tuple(state.routes[r.route].head for r in verdict.revisions)

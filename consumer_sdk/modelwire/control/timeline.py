@@ -51,8 +51,8 @@ def displaced(route: RouteState, effective: int) -> tuple[Accepted, ...]:
 
     One that asked for "now" is not scheduled: who changes its revision has seen it.
     """
-    scheduled = (a for a in route.timeline if route.time_field or a.effective > a.accepted)
-    return tuple(a for a in scheduled if a.effective >= effective and a.effective != ALWAYS)
+    later = [a for a in route.timeline if a.effective >= effective and a.effective != ALWAYS]
+    return tuple(a for a in later if route.time_field or a.effective > a.accepted)
 
 
 def reachable(route: RouteState, now: int) -> tuple[Accepted, ...]:
@@ -74,8 +74,9 @@ def extend(route: RouteState | None, new: Accepted) -> RouteState:
         older = [a for a in route.timeline if not _hides(new, a, route.floor.visible)]
     else:
         older = [a for a in route.timeline if a.effective < new.effective]
-    longer = replace(route, head=new, timeline=(*older, new), recent=recent)
-    if len(longer.timeline) <= TIMELINE:
+    kept = (*older, new)
+    longer = RouteState(route.route, new, kept, recent, route.floor, route.beneath)
+    if len(kept) <= TIMELINE:
         return longer
     return _bound_business(longer) if route.time_field else _bound(longer)
 

@@ -5,7 +5,7 @@ the same reason (R19).
 """
 
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Sequence
 from typing import TypeVar
 
 from modelwire.routing.predicate import HEADER
@@ -66,20 +66,15 @@ def redraws(before: RoutingDocument, after: RoutingDocument) -> tuple[tuple[Rule
     """
     earlier = {rule.name: rule for rule in before.rules}
     earlier.setdefault(after.rules[-1].name, before.rules[-1])
-    pairs = ((earlier[rule.name], rule) for rule in after.rules if rule.name in earlier)
-    return tuple(
-        (old, new) for old, new in pairs if _draw(old) and _draw(new) and _draw(old) != _draw(new)
-    )
+    pairs = [(earlier[rule.name], rule) for rule in after.rules if rule.name in earlier]
+    changed = [(old, new) for old, new in pairs if old.split != new.split]
+    return tuple((old, new) for old, new in changed if _is_drawn(old) and _is_drawn(new))
 
 
-def _draw(rule: Rule) -> tuple[SplitBy, str, str] | None:
-    """Return what decides who gets which version, or None where buckets do not decide."""
-    if (
-        rule.split.by is SplitBy.PARTITION
-        or len({v.version for v in rule.variants if v.weight}) < 2
-    ):
-        return None
-    return rule.split.by, rule.split.salt, rule.split.field
+def _is_drawn(rule: Rule) -> bool:
+    """Whether buckets decide who gets which version."""
+    shared = len({v.version for v in rule.variants if v.weight}) > 1
+    return shared and rule.split.by is not SplitBy.PARTITION
 
 
 def _check_rules(rules: tuple[Rule, ...]) -> None:
@@ -87,7 +82,7 @@ def _check_rules(rules: tuple[Rule, ...]) -> None:
         raise _wrong_rules("a document without a rule", "a rule or more")
     for rule in rules:
         names.name("rule", rule.name)
-    if (doubled := _doubled(rule.name for rule in rules)) is not None:
+    if (doubled := _doubled([rule.name for rule in rules])) is not None:
         raise _wrong_rules(f"rule {doubled} twice", "every name once")
     if rules[-1].match is not None:
         raise _wrong_rules(
@@ -109,7 +104,7 @@ def _check_rule(rule: Rule) -> None:
     for variant in rule.variants:
         names.name("variant", variant.name)
         names.version(variant.version)
-    if (doubled := _doubled(v.name for v in rule.variants)) is not None:
+    if (doubled := _doubled([v.name for v in rule.variants])) is not None:
         raise _wrong_variants(f"variant {doubled} twice in rule {rule.name}", "every name once")
     if rule.split.by is SplitBy.PARTITION:
         _check_partitions(rule)
@@ -152,7 +147,7 @@ def _check_partitions(rule: Rule) -> None:
         for topic, partition in variant.partitions:
             if not _TOPIC.fullmatch(topic) or partition < 0:
                 raise _wrong_partitions(f"partition {partition} of topic {topic!r}")
-    pairs = (pair for variant in rule.variants for pair in variant.partitions)
+    pairs = [pair for variant in rule.variants for pair in variant.partitions]
     if (doubled := _doubled(pairs)) is not None:
         raise _wrong_partitions(f"partition {doubled[1]} of topic {doubled[0]} twice")
 
@@ -176,10 +171,11 @@ def _check_samples(document: RoutingDocument) -> None:
 
     Rules may share a salt: an event meets one split only.
     """
-    used = {rule.split.salt for rule in document.rules if _draw(rule) is not None}
-    for shadow in document.shadows:
-        if shadow.sample in {0, BUCKETS}:
-            continue
+    sampled = [shadow for shadow in document.shadows if shadow.sample not in {0, BUCKETS}]
+    if not sampled:
+        return
+    used = {rule.split.salt for rule in document.rules if _is_drawn(rule)}
+    for shadow in sampled:
         if shadow.salt in used:
             raise Rejected(
                 "E_SALT",
@@ -214,14 +210,11 @@ def _check_salt(where: str, salt: str) -> None:
 _T = TypeVar("_T", bound=Hashable)
 
 
-def _doubled(things: Iterable[_T]) -> _T | None:
+def _doubled(things: Sequence[_T]) -> _T | None:
     """Return the first thing that comes a second time."""
-    seen: set[_T] = set()
-    for thing in things:
-        if thing in seen:
-            return thing
-        seen.add(thing)
-    return None
+    if len(set(things)) == len(things):
+        return None
+    return next(thing for i, thing in enumerate(things) if thing in things[:i])
 
 
 def _wrong_rules(what: str, expected: str) -> Rejected:
