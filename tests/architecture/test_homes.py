@@ -9,6 +9,7 @@ THREADS = {"asyncio", "concurrent.futures", "multiprocessing", "threading"}
 # Who may import one of these, and what for.
 HOMES: dict[str, str] = {
     "consumer_sdk/modelwire/control/follower.py": "follows the control log",
+    "consumer_sdk/modelwire/loading/cache.py": "forces artifacts to the disk behind their users",
     "consumer_sdk/modelwire/loading/fetch_https.py": "cuts a connection when its time is over",
     "consumer_sdk/modelwire/loading/pipeline.py": "loads and drops versions",
     "consumer_sdk/modelwire/loading/probe.py": "has one probe done at a time",

@@ -6,11 +6,12 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 import time
 import uuid
 import weakref
 from collections.abc import Collection, Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from modelwire.loading import files, marks, wire
@@ -61,7 +62,8 @@ class Cache:
     def path(self, digest: str) -> Path | None:
         """Return the folder of an artifact that is whole and verified, else None.
 
-        Files that were touched since their verification are read and verified again.
+        Files that were touched since their verification, or verified before the machine was
+        started, are read and verified again.
         """
         names.digest(digest)
         for root in self._roots:
@@ -173,25 +175,26 @@ class Cache:
         if sorted(path.name for path in draft.iterdir()) != wanted:
             raise Corrupt("E_SIZE", "other files than the manifest's", where=str(draft))
         for name in wanted:
-            _seal(draft / name)
-        files.sync_folder(draft)
+            (draft / name).chmod(0o444)
         target = _files(self._store, artifact.digest)
         if target.exists() and self.path(artifact.digest) is not None:
             return
         shutil.rmtree(target, ignore_errors=True)
         draft.rename(target)
-        files.sync_folder(target.parent)
         try:
             mark = wire.pack(marks.make(artifact, target))
             files.write_whole(_mark(self._store, artifact.digest), mark)
         except BaseException:
             shutil.rmtree(target, ignore_errors=True)
             raise
+        behind = threading.Thread(
+            target=_make_durable, args=(target, *wanted), name="modelwire-sync", daemon=True
+        )
+        behind.start()
 
     def _mark_again(self, root: Path, digest: str, mark: marks.Mark) -> None:
-        stamps = tuple(marks.stamp(_files(root, digest) / file.name) for file in mark.files)
         with contextlib.suppress(OSError):
-            content = wire.pack(replace(mark, stamps=stamps))
+            content = wire.pack(mark.again(_files(root, digest)))
             files.write_whole(_mark(root, digest), content)
 
     def _touch(self, mark: Path) -> None:
@@ -252,13 +255,11 @@ def _in_use(path: Path) -> bool:
         os.close(handle)
 
 
-def _seal(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fchmod(handle, 0o444)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _make_durable(folder: Path, *wanted: str) -> None:
+    """Force an artifact to the disk behind the back of those who use it already."""
+    with contextlib.suppress(OSError):
+        for path in (*(folder / name for name in wanted), folder, folder.parent):
+            files.sync(path)
 
 
 def _writable(folder: Path) -> bool:

@@ -17,7 +17,11 @@ UNCLEAN = 2
 
 
 class Journal:
-    """One file a load, locked while its process lives; an unlocked one is an unclean end."""
+    """One file a load, locked while its process lives; an unlocked one is an unclean end.
+
+    It is not forced to the disk: a load can end the process, and what the system has of the file
+    outlives that.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -61,7 +65,6 @@ def _begin(path: Path) -> int | None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         files.try_lock(handle)
-        os.fsync(handle)
     except OSError as error:
         logger.warning("a load goes on without its journal: %s", error.strerror)
         return None

@@ -20,7 +20,7 @@ class States:
         """Keep `content` in place of what was there, whole or not at all; tell whether it was."""
         path = self._roots[0] / names.name("namespace", namespace)
         try:
-            files.write_whole(path, hashlib.sha256(content).digest() + content)
+            files.write_whole(path, hashlib.sha256(content).digest() + content, durable=True)
         except OSError as error:
             logger.warning("the control state was not kept: %s", error.strerror)
             return False

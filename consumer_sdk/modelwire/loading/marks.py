@@ -1,7 +1,12 @@
-"""A mark says that an artifact's files were verified, and how they looked then."""
+"""A mark says that an artifact's files were verified, and how they looked then.
+
+It holds for one run of the machine. So files need not be on the disk before they count: after a
+machine has died they are verified again, and so is what aged on its disk.
+"""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from modelwire.loading import wire
@@ -22,12 +27,13 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The manifest of verified files, and their stamps in the same order."""
+    """The manifest of verified files, their stamps in the same order, the machine's run."""
 
     format: str
     form: str
     files: tuple[ArtifactFile, ...]
     stamps: tuple[Stamp, ...]
+    boot: str
 
     @property
     def digest(self) -> str:
@@ -37,9 +43,14 @@ class Mark:
     def untouched(self, folder: Path) -> bool:
         """Tell whether nobody touched the files since; costs one look at each."""
         try:
-            return self.stamps == tuple(stamp(folder / file.name) for file in self.files)
+            return self == self.again(folder)
         except OSError:
             return False
+
+    def again(self, folder: Path) -> "Mark":
+        """Return the mark of the same files as they look now."""
+        stamps = tuple(stamp(folder / file.name) for file in self.files)
+        return replace(self, stamps=stamps, boot=boot())
 
     def still_true(self, folder: Path) -> bool:
         """Tell whether the files hold what they should; reads them all."""
@@ -51,8 +62,7 @@ class Mark:
 
 def make(artifact: Artifact, folder: Path) -> Mark:
     """Return the mark of files in `folder` that have just been verified."""
-    stamps = tuple(stamp(folder / file.name) for file in artifact.files)
-    return Mark(artifact.format, artifact.form, artifact.files, stamps)
+    return Mark(artifact.format, artifact.form, artifact.files, (), "").again(folder)
 
 
 def read(path: Path) -> Mark | None:
@@ -61,6 +71,12 @@ def read(path: Path) -> Mark | None:
         return wire.unpack(Mark, path.read_bytes())
     except (OSError, ValueError):
         return None
+
+
+@cache
+def boot() -> str:
+    """Return what the system calls this run of the machine."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
 
 
 def stamp(path: Path) -> Stamp:

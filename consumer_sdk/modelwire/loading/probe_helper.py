@@ -23,6 +23,9 @@ from modelwire.loading.probe_words import DONE, MESSAGE, Ending, Order
 from modelwire.loading.verdicts import ProbeRequest
 from modelwire_schemas.release import Artifact
 
+REST = 0.05
+"""Seconds in which whoever waited for the answer has the processors for itself."""
+
 NOISE = 2000
 """Bytes from the end of what a probe printed that are told."""
 
@@ -109,6 +112,7 @@ def main(handle: int, scratch: str) -> None:
                 application.send(wire.pack(ending))
                 for descriptor in files:
                     os.close(descriptor)
+                select.select([application], [], [], REST)
             finally:
                 child.close()
 

@@ -56,11 +56,9 @@ class Sink:
             self._arrived(count)
 
     def finish(self) -> None:
-        """Make the bytes durable; raises Corrupt `E_SIZE` or `E_DIGEST` for the wrong ones."""
+        """Raise Corrupt `E_SIZE` or `E_DIGEST` unless all bytes came in, and the right ones."""
         if self._written != self._file.size:
             raise self._wrong_size(f"{self._written:,} bytes")
-        with full_disk_told(self._path):
-            os.fsync(self._handle)
         found = self._follower.finish()
         if found != self._file.sha256:
             raise Corrupt(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from modelwire.loading import marks, wire
 from modelwire.loading.cache import Cache
 from modelwire.loading.fetch import fetch
 from modelwire_schemas.errors import Corrupt, Rejected, Unavailable
@@ -148,6 +149,22 @@ def test_a_file_changed_by_hand_does_not_count(cache: Cache, place: int) -> None
     damaged[place] ^= 1
     file.write_bytes(damaged)
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert cache.path(made.digest) is None
+
+
+def test_a_mark_of_an_earlier_run_of_the_machine_is_looked_into(cache: Cache) -> None:
+    made = put(cache, b"weights")
+    path = cache.folder / "marks" / f"{made.digest}.json"
+    mark = marks.read(path)
+    assert mark is not None
+    path.write_bytes(wire.pack(replace(mark, boot="another")))
+    assert cache.path(made.digest) is not None
+    assert marks.read(path) == mark
+    # What a file may hold that was not on the disk when the machine died.
+    file = cache.folder / "artifacts" / made.digest / "model.onnx"
+    file.write_bytes(bytes(7))
+    stamps = (marks.stamp(file),)
+    path.write_bytes(wire.pack(replace(mark, boot="another", stamps=stamps)))
     assert cache.path(made.digest) is None
 
 
