@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from modelwire.loading import uris
-from modelwire.loading.files import check_room, full_disk_told, sync_folder
+from modelwire.loading.files import check_room, full_disk_told, sync
 from modelwire_publisher import staging
 from modelwire_publisher.artifact import Staged
 from modelwire_publisher.store.contract import Told, other_bytes
@@ -72,7 +72,7 @@ class Folder:
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
         _check(staged.artifact, home)
-        sync_folder(self.root)
+        sync(self.root)
 
     def _write(self, staged: Staged, draft: Path, told: Told) -> None:
         for file in staged.artifact.files:
@@ -84,7 +84,7 @@ class Folder:
                 os.fsync(handle)
             finally:
                 os.close(handle)
-        sync_folder(draft)
+        sync(draft)
 
     def _home(self, artifact: Artifact) -> Path:
         return self.root / artifact.digest
