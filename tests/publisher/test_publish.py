@@ -1,5 +1,8 @@
 """A file becomes a release: whole, proven, once."""
 
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +14,14 @@ from modelwire.control.state import Release
 from modelwire.loading.bring import Bringer
 from modelwire.loading.cache import Cache
 from modelwire.loading.formats import LoadOptions
+from modelwire.loading.probe import Prober
 from modelwire.loading.states import VersionState
 from modelwire_log.memory import MemoryLog
+from modelwire_log.open import open_log
 from modelwire_publisher import Stage, publish, withdraw
 from modelwire_schemas.errors import Conflict, NotFound, Rejected, Unavailable
 from modelwire_schemas.names import topic
-from modelwire_schemas.release import ReleaseWithdrawn
+from modelwire_schemas.release import Column, ReleaseWithdrawn
 from tests.models.good import mlp, save_sized
 from tests.publisher.conftest import Write
 from tests.publisher.desk import EVENTS, FLIGHTS, TENSOR, Desk, when
@@ -252,3 +257,98 @@ def test_a_log_that_is_away_is_told_and_nothing_is_released(desk: Desk) -> None:
     log.away = False
     assert topic("default", "control") not in log.streams()
     assert not desk.publish().already
+
+
+def test_of_eight_publishers_of_one_version_one_wins_and_the_others_are_told(
+    tmp_path: Path, prober: Prober
+) -> None:
+    """Each sees an empty log, and waits until all have: only the fold decides."""
+    ready = threading.Barrier(8)
+    with open_log(f"sqlite:///{tmp_path}/race.db") as log:
+        desk = Desk(log, prober)
+
+        def publish_another(seed: int) -> str:
+            path = tmp_path / f"{seed}.onnx"
+            path.write_bytes(mlp(seed=seed))
+            together = when(Stage.RELEASE, ready.wait)
+            try:
+                desk.publish("1", path, fields=FIELDS, author=f"p{seed}", progress=together)
+            except Conflict as lost:
+                return str(lost)
+            return f"p{seed} won"
+
+        with ThreadPoolExecutor(8) as pool:
+            said = list(pool.map(publish_another, range(8)))
+        winner = known(desk).author
+        assert [one for one in said if "won" in one] == [f"{winner} won"]
+        assert sum(f"{winner} at offset 0" in one for one in said) == 7
+
+
+# -- other formats
+
+
+def card(folder: Path, entry_point: str = "threshold") -> Path:
+    tensor = {"name": "dep_delay", "dtype": "float32", "shape": [None]}
+    late = {"name": "late", "dtype": "float32", "shape": [None]}
+    said = {"entry_point": entry_point, "inputs": [tensor], "outputs": [late]}
+    (folder / "model.json").write_text(json.dumps(said), encoding="ascii")
+    (folder / "settings.json").write_text('{"limit": 15}', encoding="ascii")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("allowed", "code"), [((), "E_NOT_ALLOWED"), (("threshold",), "E_REQUIREMENT")]
+)
+def test_a_model_class_has_to_be_allowed_and_installed(
+    desk: Desk, tmp_path: Path, allowed: tuple[str, ...], code: str
+) -> None:
+    why = desk.why_not(file=card(tmp_path), artifact_format="python", allowed_models=allowed)
+    assert why.startswith(code)
+
+
+def test_a_model_class_of_an_installed_package_is_published(
+    tmp_path: Path, installed_models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(installed_models)
+    own = Prober()  # it sees the packages that are there when it starts
+    try:
+        released = Desk(MemoryLog(), own).publish(
+            file=card(tmp_path), artifact_format="python", allowed_models=("threshold",)
+        )
+    finally:
+        own.close()
+    assert released.contract.fields == (Column("dep_delay"),)
+    assert released.size == sum(path.stat().st_size for path in tmp_path.glob("*.json"))
+
+
+@pytest.fixture
+def installed_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as pip leaves it: a package with a model class that it names."""
+    site = tmp_path_factory.mktemp("site")
+    (site / "tiny_delays.py").write_text(CLASS, encoding="ascii")
+    info = site / "tiny_delays-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-delays\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[modelwire.models]\nthreshold = tiny_delays:Threshold\n"
+    )
+    return site
+
+
+CLASS = '''
+"""A model class of a package that was installed."""
+
+import json
+
+import numpy as np
+
+
+class Threshold:
+    """Late when the departure delay is above what the artifact says."""
+
+    def __init__(self, artifacts):
+        self.limit = json.loads(artifacts["settings.json"].read_text())["limit"]
+
+    def predict(self, batch):
+        return {"late": (batch["dep_delay"] > self.limit).astype(np.float32)}
+'''
