@@ -1,6 +1,6 @@
 """Whole routing documents for what an operator asks: flip, split, undo (pure)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from modelwire.control.history import Past, documents
@@ -19,6 +19,7 @@ from modelwire_schemas.routing import (
     RoutingDocument,
     Rule,
     Split,
+    SplitBy,
     Variant,
 )
 
@@ -84,13 +85,23 @@ def undo(
     """Return the change, at once, that takes the newest one of a route back (R24).
 
     It goes to the newest earlier document in which one version had everything, with `step` to the
-    document before, with `to` to that revision. A change of several routes is undone whole.
+    document before, with `to` to that revision. What an undo brought back counts as what it
+    restores, so two undos go back twice. A change of several routes is undone whole; with `to`
+    the others go back to what they had when that revision came.
     Raises NotFound `E_NO_EARLIER` when there is none, Conflict `E_MOVED` when another route of
     the same change has changed since.
     """
     head = _head(state, route)
-    together = next(p.documents for p in past if p.entry.offset == head.offset)
-    changes = [_undo_one(state, past, a, step=step, to=to) for a in together]
+    together = next((p.documents for p in past if p.entry.offset == head.offset), (head,))
+    undone = sorted(together, key=lambda a: a.document.route != route)
+    heads = [_unmoved(state, a) for a in undone]
+    lines = [_Line(documents(past, a.document.route), a) for a in heads]
+    if to is None:
+        targets = [line.step() if step else line.sole() for line in lines]
+    else:
+        named = lines[0].named(to)
+        targets = [named, *(line.at(named.offset) for line in lines[1:])]
+    changes = [_take_back(state, *pair) for pair in zip(heads, targets, strict=True)]
     return RoutingChanged(tuple(changes), at_once=True)
 
 
@@ -105,9 +116,8 @@ def replace_document(
     return replace(change, changes=(replace(change.changes[0], replaces=expected),))
 
 
-def _undo_one(
-    state: State, past: Sequence[Past], undone: Accepted, *, step: bool, to: int | None
-) -> Change:
+def _unmoved(state: State, undone: Accepted) -> Accepted:
+    """Return the head of a route if that is still the document to be undone."""
     route = undone.document.route
     head = _head(state, route)
     if head.revision != undone.revision:
@@ -118,7 +128,58 @@ def _undo_one(
             where=f"{head.author or 'somebody'} at offset {head.offset}",
             todo="undo that one first, or flip the route by itself",
         )
-    target = _target(documents(list(past), route), head, step=step, to=to)
+    return head
+
+
+class _Line:
+    """The documents that led to a route's head; what was undone is not among them."""
+
+    def __init__(self, accepted: Sequence[Accepted], head: Accepted) -> None:
+        self._all = {a.revision: a for a in accepted if a.revision <= head.revision}
+        self._head = head
+
+    def step(self) -> Accepted:
+        """Return the document before the head's."""
+        return self._found(self._earlier())
+
+    def sole(self) -> Accepted:
+        """Return the newest earlier document in which one version has everything."""
+        return self._found(a for a in self._earlier() if a.document.sole_version())
+
+    def named(self, revision: int) -> Accepted:
+        """Return the document of an earlier revision, undone or not: so one redoes."""
+        earlier = (a for a in self._all.values() if a.revision < self._head.revision)
+        return self._found(a for a in earlier if a.revision == revision)
+
+    def at(self, offset: int) -> Accepted:
+        """Return the document that was the newest at a control offset."""
+        return self._found(a for a in reversed(self._all.values()) if a.offset <= offset)
+
+    def _earlier(self) -> Iterator[Accepted]:
+        at = self._meant(self._head)
+        while at.revision - 1 in self._all:
+            at = self._meant(self._all[at.revision - 1])
+            yield at
+
+    def _meant(self, accepted: Accepted) -> Accepted:
+        """Return the document that an undo brought back, else the same."""
+        while 0 < accepted.restores < accepted.revision and accepted.restores in self._all:
+            accepted = self._all[accepted.restores]
+        return accepted
+
+    def _found(self, candidates: Iterable[Accepted]) -> Accepted:
+        for accepted in candidates:
+            return accepted
+        route = self._head.document.route
+        raise NotFound(
+            "E_NO_EARLIER",
+            f"there is nothing to go back to from revision {self._head.revision}",
+            where=f"route {route}",
+            todo=f"modelwire history {route} shows what there is; name one by --to",
+        )
+
+
+def _take_back(state: State, head: Accepted, target: Accepted) -> Change:
     taken_back = tuple(range(target.revision + 1, head.revision + 1))
     document = replace(
         target.document,
@@ -126,32 +187,6 @@ def _undo_one(
         reshuffle=bool(redraws(head.document, target.document)),
     )
     return Change(document, head.revision, target.revision, taken_back)
-
-
-def _target(
-    accepted: Sequence[Accepted], head: Accepted, *, step: bool, to: int | None
-) -> Accepted:
-    gone = {revision for a in accepted for revision in a.undoes}
-    earlier = [
-        a
-        for a in accepted
-        if a.revision < head.revision and a.revision not in gone and not a.restores
-    ]
-    if to is not None:
-        named = [a for a in accepted if a.revision == to and to < head.revision]
-        found = named[0] if named else None
-    elif step:
-        found = earlier[-1] if earlier else None
-    else:
-        found = next((a for a in reversed(earlier) if a.document.sole_version()), None)
-    if found is None:
-        raise NotFound(
-            "E_NO_EARLIER",
-            f"there is nothing to go back to from revision {head.revision}",
-            where=f"route {head.document.route}",
-            todo=f"modelwire history {head.document.route} shows what there is; name one by --to",
-        )
-    return found
 
 
 def _change(
@@ -183,8 +218,14 @@ def _document(
 
 
 def _split(before: RouteState | None, route: str) -> Split:
-    """Return the split of a route's last rule: its salt survives every change (R27)."""
-    return before.head.document.rules[-1].split if before else Split(salt=route)
+    """Return the split of a route's last rule: its salt survives every change (R27).
+
+    Versions that shared the events by source partition share them by key from now on.
+    """
+    if before is None:
+        return Split(salt=route)
+    split = before.head.document.rules[-1].split
+    return Split(salt=split.salt or route) if split.by is SplitBy.PARTITION else split
 
 
 def _head(state: State, route: str) -> Accepted:
@@ -202,4 +243,3 @@ def _breaks(state: State, old: RoutingDocument, new: RoutingDocument) -> bool:
         for b in new.versions()
     ]
     return any(a and b and differences(a.contract, b.contract) for a, b in pairs)
-

@@ -1,6 +1,6 @@
 """The past, read from the log: every command with its verdict, every document that ever held."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from modelwire.control.fold import steps
@@ -40,12 +40,12 @@ def _entries(log: Log, namespace: str, end: int, timeout: float) -> Iterator[Ent
         offset = entries[-1].offset
 
 
-def documents(past: list[Past], route: str) -> list[Accepted]:
+def documents(past: Iterable[Past], route: str) -> list[Accepted]:
     """Return every document of a route that was accepted, oldest first."""
     return [a for step in past for a in step.documents if a.document.route == route]
 
 
-def in_force_then(accepted: list[Accepted], ts: int, bt: int, offset: int) -> Accepted | None:
+def in_force_then(accepted: Sequence[Accepted], ts: int, bt: int, offset: int) -> Accepted | None:
     """Return the document in force for an event under control offset `offset`, by R5 itself.
 
     `accepted` are all documents of the route; the answer is exact however old the event is.

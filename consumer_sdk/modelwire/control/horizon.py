@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from modelwire.control.state import Accepted, State
+from modelwire.control.state import Accepted, RouteState, State
 
 MARGIN = 150
 """Ms by which an appended record may become visible late, and brokers' clocks may differ."""
@@ -57,17 +57,20 @@ def settlement(ts: int, until: int, now: int, max_wait: int = MAX_WAIT) -> Settl
 def missed(accepted: Iterable[Accepted], settled: int) -> list[Accepted]:
     """Return the documents, just read, that should have counted for events settled before (R12).
 
-    `settled` is H, the highest settled time. A result that is not empty is `E_HORIZON`.
+    `settled` is H, the highest settled time. A result that is not empty is `E_HORIZON`. The first
+    document of a route misses nothing: until it came, events waited (R8).
     """
-    return [
-        a for a in accepted if (a.accepted if a.at_once else max(a.visible, a.effective)) <= settled
-    ]
+    return [a for a in accepted if a.revision > 1 and _counts_from(a) <= settled]
 
 
-def newly_accepted(before: State, after: State, route: str) -> tuple[Accepted, ...]:
-    """Return the documents of a route that `after` holds and `before` had not read, in order."""
-    now = after.routes.get(route)
-    if now is None or route not in before.routes:
-        return ()
-    known = {a.revision: a for a in (*now.recent, *now.timeline, now.head)}
-    return tuple(known[r] for r in sorted(known) if known[r].offset > before.offset)
+def _counts_from(a: Accepted) -> int:
+    """Return the event time from which a document counts; business times say nothing of it."""
+    if a.at_once:
+        return a.accepted
+    return a.visible if a.document.time_field else a.effective
+
+
+def accepted_since(route: RouteState, offset: int) -> tuple[Accepted, ...]:
+    """Return the documents of a route that came behind a control offset, in order."""
+    known = {a.revision: a for a in (*route.recent, *route.timeline, route.head)}
+    return tuple(known[r] for r in sorted(known) if known[r].offset > offset)

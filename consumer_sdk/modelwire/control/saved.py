@@ -3,14 +3,22 @@
 import hashlib
 from dataclasses import dataclass, replace
 
-from modelwire.control.state import Accepted, Floor, Release, Request, RouteState, State
+from modelwire.control.state import (
+    Accepted,
+    Floor,
+    Release,
+    Request,
+    RouteState,
+    State,
+    Verdict,
+)
 from modelwire.loading.wire import pack, unpack
 from modelwire_schemas.codec import content_digest, decode, encode
-from modelwire_schemas.control import Body, Command, ControlRecord
-from modelwire_schemas.errors import Corrupt
+from modelwire_schemas.control import FOLD_VERSION, Body, Command, ControlRecord
+from modelwire_schemas.errors import Corrupt, Rejected, TooNew
 from modelwire_schemas.generations import Kind
 from modelwire_schemas.release import ReleasePublished
-from modelwire_schemas.routing import Change, RoutingChanged
+from modelwire_schemas.routing import Change, ModelVersion, RoutingChanged
 
 _NOBODY = Command(request_id="0", content="0" * 64, expires=0)
 
@@ -47,10 +55,12 @@ class _Route:
     timeline: tuple[int, ...]
     recent: tuple[int, ...]
     floor: Floor
+    beneath: tuple[ModelVersion, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
+    fold: int
     offset: int
     now: int
     earliest: int
@@ -65,6 +75,7 @@ def dump(state: State) -> bytes:
     releases = [r for m in sorted(state.releases) for _, r in sorted(state.releases[m].items())]
     return pack(
         _State(
+            fold=FOLD_VERSION,
             offset=state.offset,
             now=state.now,
             earliest=state.earliest,
@@ -77,11 +88,25 @@ def dump(state: State) -> bytes:
 
 
 def load(content: bytes) -> State:
-    """Return the state that `dump` wrote; raises Corrupt `E_CORRUPT` when it is damaged."""
+    """Return the state that `dump` wrote.
+
+    Raises Corrupt `E_CORRUPT` when it is damaged, TooNew `E_OLD_SDK` when a newer fold wrote it.
+    """
     try:
         saved = unpack(_State, content)
-    except ValueError as error:
+        if saved.fold > FOLD_VERSION:
+            raise TooNew(
+                "E_OLD_SDK",
+                f"the saved state has fold version {saved.fold}",
+                expected=f"at most {FOLD_VERSION}",
+                todo="upgrade modelwire, or read the log anew",
+            )
+        return _restored(saved)
+    except (ValueError, KeyError, Rejected) as error:
         raise Corrupt("E_CORRUPT", f"the saved state is damaged: {error}") from None
+
+
+def _restored(saved: _State) -> State:
     releases: dict[str, dict[str, Release]] = {}
     for release in map(_to_release, saved.releases):
         releases.setdefault(release.model, {})[release.version] = release
@@ -97,8 +122,16 @@ def load(content: bytes) -> State:
 
 
 def state_hash(state: State) -> str:
-    """Return 32 hex digits that are equal where states are equal."""
-    return hashlib.sha256(dump(state)).hexdigest()[:32]
+    """Return 32 hex digits that are equal where states are equal.
+
+    How a verdict is worded does not count: one modelwire may say it better than another.
+    """
+    bare = {i: replace(r, verdict=_unworded(r.verdict)) for i, r in state.requests.items()}
+    return hashlib.sha256(dump(replace(state, requests=bare))).hexdigest()[:32]
+
+
+def _unworded(verdict: Verdict) -> Verdict:
+    return replace(verdict, detail="", winner="")
 
 
 def _from_release(release: Release) -> _Release:
@@ -139,6 +172,7 @@ def _from_route(route: RouteState) -> _Route:
         timeline=tuple(a.revision for a in route.timeline),
         recent=tuple(a.revision for a in route.recent),
         floor=route.floor,
+        beneath=route.beneath,
     )
 
 
@@ -150,6 +184,7 @@ def _to_route(saved: _Route) -> RouteState:
         timeline=tuple(every[revision] for revision in saved.timeline),
         recent=tuple(every[revision] for revision in saved.recent),
         floor=saved.floor,
+        beneath=saved.beneath,
     )
 
 

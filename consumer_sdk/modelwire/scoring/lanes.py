@@ -1,14 +1,14 @@
 """The partitions of a scorer: what waits in each, and how far each is settled (R10, R12)."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from modelwire.control.horizon import (
     MAX_WAIT,
     Settlement,
+    accepted_since,
     missed,
-    newly_accepted,
     settlement,
 )
 from modelwire.control.state import State
@@ -21,7 +21,8 @@ from modelwire_schemas.routing import Staleness
 class Lane:
     """One partition: records in order, the position behind the last one done, c and H.
 
-    `waiting_ms` is the log's time since when its first record has waited to be settled.
+    `waiting_ms` is the log's time since when its first record has waited to be settled; up to the
+    control offset `looked` documents have been held against H.
     """
 
     place: Place
@@ -30,10 +31,17 @@ class Lane:
     control: int = -1
     records: deque[Record] = field(default_factory=deque[Record])
     waiting_ms: int = -1
+    looked: int = -1
 
 
 def may_score(lane: Lane, ts: int, snapshot: Snapshot, now: int, staleness: Staleness) -> bool:
-    """Say whether a lane's next event may be scored now: it is settled, or has waited enough."""
+    """Say whether a lane's next event may be scored now: it is settled, or has waited enough.
+
+    Never under an older control offset than the last one: not even a new owner with an old cache
+    undoes a rollback (R13).
+    """
+    if snapshot.offset < lane.control:
+        return False
     verdict = settlement(ts, snapshot.horizon, now)
     if verdict is Settlement.SETTLED:
         return True
@@ -65,13 +73,21 @@ def advance(lane: Lane, position: Position) -> None:
     lane.waiting_ms = -1
 
 
-def overlooked(before: State, after: State, route: str, lanes: list[Lane]) -> list[str]:
-    """Return the documents that should have counted for what these lanes have settled (R12)."""
-    accepted = newly_accepted(before, after, route)
-    return [
-        f"revision {a.revision} at control offset {a.offset} reaches back before "
-        f"{lane.settled} in {lane.place}"
-        for lane in lanes
-        if lane.settled >= 0
-        for a in missed(accepted, lane.settled)
-    ]
+def overlooked(lanes: Iterable[Lane], state: State, route: str) -> list[str]:
+    """Return the documents that should have counted for what these lanes have settled (R12).
+
+    A lane is held against every document once, also against those that its last owner had not
+    read. A result that is not empty is `E_HORIZON`.
+    """
+    found: list[str] = []
+    now = state.routes.get(route)
+    for lane in lanes:
+        since = max(lane.control, lane.looked)
+        if since < state.offset and now is not None:
+            lane.looked = state.offset
+            found += [
+                f"revision {a.revision} at control offset {a.offset} reaches back before "
+                f"{lane.settled} in {lane.place}"
+                for a in missed(accepted_since(now, since), lane.settled)
+            ]
+    return found

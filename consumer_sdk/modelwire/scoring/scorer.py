@@ -85,7 +85,6 @@ class Scorer:
         self._route = models.route(job.route)
         self._lanes: dict[Place, Lane] = {}
         self._encoder = Encoder()
-        self._state = State()
         self._stop = threading.Event()
         self._partitions: dict[str, int] = {}
 
@@ -277,10 +276,8 @@ class Scorer:
         consumer.resume([p for p in self._lanes if p not in waiting])
 
     def _assigned(self, positions: Sequence[Position]) -> None:
-        """Take partitions over; first read the control log as far as the last owner had (R13)."""
+        """Take partitions over; they wait until as much is read as their last owner had (R13)."""
         for position in positions:
-            if position.control >= 0:
-                self._models.wait_for_offset(position.control, 10.0)
             lane = Lane(position.place, position.after, position.settled, position.control)
             self._lanes[position.place] = lane
 
@@ -289,12 +286,9 @@ class Scorer:
             self._lanes.pop(place, None)
 
     def _look_back(self, state: State) -> None:
-        if state is self._state:
-            return
-        for text in overlooked(self._state, state, self._job.route, list(self._lanes.values())):
+        for text in overlooked(self._lanes.values(), state, self._job.route):
             logger.error("E_HORIZON: %s", text)
             self._models.live.tally.add("E_HORIZON")
-        self._state = state
 
     def _wait_until_ready(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout
