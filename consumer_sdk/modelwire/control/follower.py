@@ -44,7 +44,8 @@ class Follower:
     """Reads the control log in a thread of its own and tells `on_change` of every new Control.
 
     `on_change` runs in that thread and must be quick; it gets a Control with a higher horizon
-    every 100 ms, and one with a new state within milliseconds of an append.
+    every 100 ms, and one with a new state within milliseconds of an append. `trouble` is why the
+    last question was not answered, if it was not.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Follower:
         margin: int = MARGIN,
     ) -> None:
         self.control = Control(State(), State().earliest)
+        self.trouble: ModelwireError | None = None
         self._folded = State()
         self._kept = kept
         self._log = log
@@ -107,8 +109,11 @@ class Follower:
         sent_ns = self._clock.monotonic_ns()
         end = self._log.end(self._place, timeout=CALL_TIMEOUT)
         state = self._fold_up_to(end)
+        if self._stop.is_set():
+            return  # perhaps half-way, and a horizon needs the whole
         sent = reading.log_time(sent_ns) if reading else None
         self._answered_ns = sent_ns
+        self.trouble = None
         self._tell(Control(state, horizon(state, sent, self._margin), reading))
 
     def _fold_up_to(self, end: int) -> State:
@@ -133,15 +138,16 @@ class Follower:
         self._on_change(self.control)
 
     def _unanswered(self, error: ModelwireError) -> None:
+        self.trouble = error
         silent = self._clock.monotonic_ns() - self._answered_ns
         if not isinstance(error, TooNew) and silent < STALE_AFTER_NS:
             return
         if not self.control.stale_since:
             logger.warning("stale: %s", error)
         since = self.control.stale_since or self._clock.now()
-        state = self.control.state
+        state = max(self.control.state, self._folded, key=lambda s: s.offset)
         if state.offset < 0:
             # Never read in this life: what the cache kept of an earlier one is better than nothing.
             # It is not folded on: the log that comes back is read from its beginning.
             state = self._kept() or state
-        self._tell(replace(self.control, state=state, stale_since=since, error=error))
+        self._tell(Control(state, state.earliest, self.control.reading, since, error))
