@@ -51,8 +51,9 @@ class LogFile:
     books of a process's locks, which would be wrong in the child) and come back when asked.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, make: bool = True) -> None:
         self.path = path
+        self._make = make
         self._name = str(path)
         self.ear = Ear(notice_file(path))
         self.after_fork: list[Callable[[], None]] = []
@@ -144,8 +145,6 @@ class LogFile:
         if inode != self._inode:
             self._inode = inode
             self._epoch += 1
-        if inode == (0, 0) and self._log_id:
-            raise gone(self.path)
         self._looked = time.monotonic()
 
     def _inode_now(self) -> tuple[int, int]:
@@ -181,6 +180,8 @@ class LogFile:
     def _may_make(self) -> None:
         if self._log_id:
             raise gone(self.path)
+        if not self._make:
+            raise unavailable(self.path, "there is no log file", "publish, or put the file back")
         if not self.path.parent.is_dir():
             raise unavailable(
                 self.path, f"there is no folder {self.path.parent}", "make the folder"

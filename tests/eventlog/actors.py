@@ -3,6 +3,7 @@
 They print a line when something has happened, and go on when they read one.
 """
 
+import itertools
 import os
 import signal
 import sqlite3
@@ -175,22 +176,21 @@ def fork(path: str) -> None:
     log.append("forked", Message(b"before"))
     member.poll(10, 1)
     stop = threading.Event()
+    number = itertools.count()
 
     def busy() -> None:
         while not stop.is_set():
-            log.append("noise", Message(b"x"))
+            log.append("noise", Message(str(next(number)).encode()))
             log.wait(Place("forked"), 10**6, 0.001)
 
-    threads = [threading.Thread(target=busy) for _ in range(3)]
+    threads = [threading.Thread(target=busy) for _ in range(6)]
     for thread in threads:
         thread.start()
     for n in range(10):
         child = os.fork()
         if child == 0:
             log.append("forked", Message(f"child {n}".encode()))
-            found = log.wait(Place("forked"), START, 5)
-            held = len(member.assignment()) if n else 1
-            os._exit(0 if found and log.end(Place("forked")) >= n and held else 1)
+            os._exit(0 if log.wait(Place("forked"), n, 5) and not member.poll(1, 0) else 1)
         log.append("forked", Message(f"parent {n}".encode()))
         _, status = os.waitpid(child, 0)
         say("child", os.waitstatus_to_exitcode(status))
@@ -198,6 +198,22 @@ def fork(path: str) -> None:
     for thread in threads:
         thread.join()
     log.close()
+
+
+def outlive(path: str) -> None:
+    """Fork; the parent closes its log and ends, the child goes on when told to."""
+    log = SqliteLog(Path(path))
+    log.append("forked", Message(b"before"))
+    if os.fork():
+        log.close()
+        say("closed")
+        os._exit(0)
+    log.append("forked", Message(b"child"))
+    say("child", sys.stdin.readline().strip())
+    for n in range(50):
+        log.append("forked", Message(f"child {n}".encode()))
+    log.close()
+    say("done")
 
 
 def main(name: str, *arguments: str) -> None:

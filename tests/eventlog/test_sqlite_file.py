@@ -12,8 +12,7 @@ from modelwire_log.contract import START, Message, Place
 from modelwire_log.sqlite import SqliteLog
 from modelwire_log.sqlite_schema import FORMAT
 from modelwire_schemas.errors import ModelwireError, Rejected, TooNew, Unavailable
-from tests.eventlog.actors import actor, as_nobody, fork, hold_the_lock
-from tests.waiting import eventually
+from tests.eventlog.actors import actor, as_nobody, fork, hold_the_lock, outlive
 
 PLACE = Place("events")
 
@@ -248,5 +247,18 @@ def test_parent_and_child_go_on_after_a_fork(path: Path, log: SqliteLog) -> None
     records = log.read(Place("forked"), START)
     assert [r.offset for r in records] == list(range(21))
     assert len({r.value for r in records}) == 21
-    noise = Place("noise")
-    eventually(lambda: len(log.read(noise, START, 10**6)) == log.end(noise) + 1)
+    noise = [r.value for r in log.read(Place("noise"), START, 10**6)]
+    assert len(noise) == len(set(noise)), "a child appended what its parent had to"
+
+
+def test_a_child_keeps_the_log_when_its_parent_closes_it(path: Path, log: SqliteLog) -> None:
+    with actor(outlive, path) as child:
+        said = {child.hear()}
+        log.append("forked", Message(b"other"))
+        child.tell("go on")
+        said |= {child.hear(), child.hear()}
+        assert said == {"closed", "child go on", "done"}
+    values = [r.value for r in log.read(Place("forked"), START)]
+    assert sorted(values) == sorted(
+        [b"before", b"child", b"other", *(f"child {n}".encode() for n in range(50))]
+    )

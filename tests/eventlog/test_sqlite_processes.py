@@ -15,8 +15,9 @@ from modelwire_log.clock import wall_ms
 from modelwire_log.contract import START, Message, Place, Record
 from modelwire_log.sqlite import SqliteLog
 from modelwire_log.sqlite_file import LogFile
+from modelwire_log.sqlite_notice import Ear, notice_file
 from modelwire_log.sqlite_writer import Writer
-from modelwire_schemas.errors import Unavailable
+from modelwire_schemas.errors import Rejected, Unavailable
 from tests.eventlog.actors import actor, hold_the_lock, wait, write
 from tests.waiting import eventually
 
@@ -92,6 +93,27 @@ def test_an_append_wakes_a_process_that_waits(path: Path) -> None:
             assert waiter.hear() == str(offset)
 
 
+def test_a_notice_reaches_another_process_without_its_looking(path: Path) -> None:
+    with SqliteLog(path) as log, actor(write, path, "events", "w", 1, 1) as writer:
+        log.append("events", Message(b"x"))
+        assert writer.hear() == "ready"
+        ear = Ear(notice_file(path))
+        before = ear.mark()
+        writer.tell()
+        ear.listen(before, timeout=30)
+        assert ear.mark() > before
+        ear.close()
+
+
+def test_the_time_of_appending_never_falls_whatever_the_clocks_of_processes_do(
+    path: Path,
+) -> None:
+    with SqliteLog(path, clock=lambda: 2000) as ahead, SqliteLog(path, clock=lambda: 1000) as late:
+        times = [log.append("events", Message(b"x")).appended for log in (late, ahead, late)]
+        assert times == [1000, 2000, 2000]
+        assert [r.appended for r in late.read(PLACE, START)] == times
+
+
 def test_what_threads_append_while_the_log_is_busy_becomes_one_transaction(path: Path) -> None:
     file = LogFile(path)
     writer = Writer(file, wall_ms)
@@ -112,6 +134,17 @@ def test_what_threads_append_while_the_log_is_busy_becomes_one_transaction(path:
         assert max(times.values()) >= 19
         assert sum(times.values()) == 20
     file.close()
+
+
+def test_a_batch_that_is_refused_half_way_leaves_nothing(path: Path) -> None:
+    with SqliteLog(path) as log:
+        log.create("events", 2)
+        batch = [Message(b"good", partition=0), Message(b"bad", partition=1, timestamp=1 << 63)]
+        with pytest.raises(Rejected, match="E_TIMESTAMP"):
+            log.append_batch("events", batch)
+        assert log.end(Place("events", 0)) == START
+        log.append("events", Message(b"next", partition=0))
+        assert [r.value for r in log.read(Place("events", 0), START)] == [b"next"]
 
 
 def test_a_batch_that_is_refused_does_not_take_its_neighbours_with_it(path: Path) -> None:
