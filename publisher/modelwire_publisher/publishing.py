@@ -27,6 +27,7 @@ from modelwire_schemas.release import Contract, Golden, ReleasePublished
 def release(order: Order, means: Means) -> PublishedRelease:
     """Carry out an order; see `modelwire_publisher.publish`."""
     _check_words(order, means)
+    means.prober.start()
     state = fold_log(means.log, means.namespace, timeout=means.timeout)
     before = predecessor(state, order)
     with workroom() as work:
