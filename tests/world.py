@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from modelwire.connect import connect
 from modelwire.control.commands import By, submit
 from modelwire.control.reading import fold_log
 from modelwire.control.state import State, Verdict
+from modelwire.door import connect
 from modelwire.models import Models
 from modelwire_log.contract import START, Log, Message, Place, Record
 from modelwire_log.open import open_log
@@ -72,6 +72,7 @@ class World:
         self.url = url
         self.folder = folder
         self.log = log
+        self._state = State()
 
     def release(
         self,
@@ -103,13 +104,14 @@ class World:
 
     def send(self, body: Body) -> Verdict:
         """Append a command that must be accepted."""
-        verdict = submit(self.log, NAMESPACE, body, By("ada")).verdict
+        verdict = submit(self.log, NAMESPACE, body, By("ada"), state=self.state()).verdict
         verdict.check()
         return verdict
 
     def state(self) -> State:
         """Return the fold as it is now."""
-        return fold_log(self.log, NAMESPACE)
+        self._state = fold_log(self.log, NAMESPACE, state=self._state)
+        return self._state
 
     def connect(self, application: str = "app", **more: Any) -> Models:  # noqa: ANN401
         """Connect an application; tests of one world share its cache."""

@@ -21,7 +21,7 @@ from modelwire_schemas.errors import (
 )
 
 if typing.TYPE_CHECKING:  # numpy and onnxruntime load at first use: see decision 0003
-    from modelwire.connect import connect
+    from modelwire.door import connect
     from modelwire.models import Models
     from modelwire.serving.route import Route
 
@@ -51,7 +51,7 @@ logging.getLogger("modelwire").addHandler(logging.NullHandler())
 _LATE = {
     "Models": "modelwire.models",
     "Route": "modelwire.serving.route",
-    "connect": "modelwire.connect",
+    "connect": "modelwire.door",
 }
 
 

@@ -140,14 +140,17 @@ class Runtime:
         """Say why a route cannot answer."""
         control = self._control
         state = control.state.routes.get(route)
-        if control.error is not None:
-            return str(control.error)
+        trouble = control.error or self._follower.trouble
+        said = [str(trouble)] if trouble else []
         if state is None:
-            return f"it has no routing document; `modelwire flip {route} VERSION` makes one"
-        reports = self._pipeline.reports(frozenset())
+            return said[0] if said else f"modelwire flip {route} VERSION makes a document"
         named = set(wanted([state], control.state.earliest))
-        said = [r for r in reports if ModelVersion(r.model, r.version) in named]
-        return "; ".join(f"{r.version} is {r.state} {r.code} {r.detail}".strip() for r in said)
+        said += [
+            f"{r.version} is {r.state} {r.code} {r.detail}".strip()
+            for r in self._pipeline.reports(frozenset())
+            if ModelVersion(r.model, r.version) in named
+        ]
+        return "; ".join(said)
 
     def report(self, goodbye: bool = False) -> FleetReport:  # noqa: FBT001, FBT002
         """Return what this instance says of itself."""

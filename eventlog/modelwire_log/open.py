@@ -15,12 +15,13 @@ FORMS = "memory: or sqlite:///path or kafka://host:port[,host:port]"
 _shared: dict[str, MemoryLog] = {}
 
 
-def open_log(url: str, *, kafka: Mapping[str, str] | None = None) -> Log:
+def open_log(url: str, *, kafka: Mapping[str, str] | None = None, make: bool = True) -> Log:
     """Return the log at `url`; it need not be there yet.
 
     `memory:NAME` is one log for all who ask for it in this process, `memory:` a new one;
     `sqlite:///path` is relative to the working directory, `sqlite:////path` absolute. `kafka` are
     settings of librdkafka, secrets among them, on top of those in `MODELWIRE_KAFKA_<SETTING>`.
+    Without `make` a log file that is not there counts as away, and is not made.
     Raises Rejected `E_LOG_URL`, `E_KAFKA_SETTING`, `E_REQUIREMENT`.
     """
     kind, colon, rest = url.partition(":")
@@ -28,20 +29,20 @@ def open_log(url: str, *, kafka: Mapping[str, str] | None = None) -> Log:
         case "memory":
             return _shared.setdefault(rest, MemoryLog(rest)) if rest else MemoryLog()
         case "sqlite":
-            return _sqlite(url)
+            return _sqlite(url, make=make)
         case "kafka":
             return _kafka(url, kafka or {})
         case _:
             raise _no_url(_without_secrets(url), "is no log URL")
 
 
-def _sqlite(url: str) -> Log:
+def _sqlite(url: str, *, make: bool) -> Log:
     from modelwire_log.sqlite import SqliteLog
 
     path = unquote(url.removeprefix("sqlite:///"))
     if not url.startswith("sqlite:///") or path in {"", "/"} or "\0" in path:
         raise _no_url(url, "names no file")
-    return SqliteLog(Path(path))
+    return SqliteLog(Path(path), make=make)
 
 
 def _kafka(url: str, settings: Mapping[str, str]) -> Log:

@@ -1,12 +1,12 @@
 """A log in one SQLite file: durable, shared by the processes of a machine, all done atomically."""
 
-import contextlib
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
 from modelwire_log import sqlite_groups as books
 from modelwire_log.clock import wall_ms
@@ -29,14 +29,13 @@ from modelwire_log.sqlite_put import blank
 from modelwire_log.sqlite_take import first_at, take
 from modelwire_log.sqlite_writer import Writer, durable
 from modelwire_log.streams import stream_name
-from modelwire_schemas.errors import ModelwireError
 
 SESSION_S = 6.0
 READ_S = 5.0
 
 
 class SqliteLog:
-    """A log file. It is opened when first used, and made if it is not there.
+    """A log file. It is opened when first used, and made if it is not there and `make` is true.
 
     A transaction of modelwire's own streams survives the death of the machine (FULL), the others
     that of the process (NORMAL). Appends of several threads at the same time become one
@@ -44,11 +43,17 @@ class SqliteLog:
     """
 
     def __init__(
-        self, path: Path, *, session: float = SESSION_S, clock: Callable[[], int] = wall_ms
+        self,
+        path: Path,
+        *,
+        session: float = SESSION_S,
+        clock: Callable[[], int] = wall_ms,
+        make: bool = True,
     ) -> None:
-        self.url = f"sqlite:///{path}"
+        path = path.absolute()  # whatever the process's folder will be
+        self.url = f"sqlite:///{quote(str(path))}"
         self.capabilities = Capabilities(atomic_batch=True, transactional_positions=True)
-        self._file = LogFile(path)
+        self._file = LogFile(path, make=make)
         self._writer = Writer(self._file, clock)
         self._heart = Heart(self._file, session)
         self._members: weakref.WeakSet[Member] = weakref.WeakSet()
@@ -120,8 +125,7 @@ class SqliteLog:
 
     def close(self) -> None:
         for member in list(self._members):
-            with contextlib.suppress(ModelwireError):  # the others find out by themselves
-                member.close()
+            member.close()
         self._heart.close()
         self._file.close()
 

@@ -28,6 +28,13 @@ def test_a_face_is_complete(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "folder"), PACKAGES.items())
+def test_no_module_takes_the_place_of_a_word_of_the_face(name: str, folder: str) -> None:
+    promised: list[str] = getattr(importlib.import_module(name), "__all__", [])
+    modules = {path.stem for path in (ROOT / folder / name).iterdir()}
+    assert set(promised) & modules == set()
+
+
+@pytest.mark.parametrize(("name", "folder"), PACKAGES.items())
 def test_a_package_tells_its_types(name: str, folder: str) -> None:
     assert (ROOT / folder / name / "py.typed").is_file()
 

@@ -21,13 +21,17 @@ RETRY = (1.0, 2.0, 5.0, 15.0, 60.0)
 
 @dataclass(slots=True)
 class Progress:
-    """How far one version is, and why it is no further."""
+    """How far one version is, and why it is no further.
+
+    `no_room` are the versions that were wanted when there was no room for this one.
+    """
 
     state: VersionState = VersionState.WANTED
     code: str = ""
     detail: str = ""
     failures: int = 0
     retry_ns: int | None = None
+    no_room: tuple[ModelVersion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,7 @@ class Pipeline:
         elif isinstance(step, NoRoom):
             text = f"{step.short} bytes more than the budget of {self._budget} bytes allows"
             self._refuse(step.version, "E_BUDGET", text, retry=False)
+            self._progress[step.version].no_room = wants.versions
         return step is not None
 
     def _bring(self, version: ModelVersion, release: Release | None) -> None:
@@ -149,7 +154,8 @@ class Pipeline:
             return
         progress = self._progress.setdefault(version, Progress())
         if progress.state is VersionState.FAILED:
-            progress = self._progress[version] = replace(progress, state=VersionState.WANTED)
+            again = replace(progress, state=VersionState.WANTED, no_room=())
+            progress = self._progress[version] = again
 
         def told(state: VersionState) -> None:
             assert follows(progress.state, state), (progress.state, state)  # noqa: S101
@@ -196,6 +202,8 @@ class Pipeline:
         progress = self._progress.get(version)
         if version in self._resident or progress is None or progress.state != VersionState.FAILED:
             return True
+        if progress.no_room:
+            return progress.no_room != self._wants.versions
         due = progress.retry_ns
         return due is not None and due <= self._clock.monotonic_ns()
 

@@ -7,11 +7,11 @@ from typing import TypeAlias, TypeVar
 
 from modelwire.control.horizon import MAX_WAIT, Settlement, settlement
 from modelwire.serving.answer import RAISE, Answer, Answers, Raise
-from modelwire.serving.batch import predict_rows
+from modelwire.serving.batch import predict_rows, predict_whole
 from modelwire.serving.choosing import document_for, serve
 from modelwire.serving.live import Live
 from modelwire.serving.past import Past
-from modelwire.serving.plan import Coordinates, Event, RoutePlan
+from modelwire.serving.plan import Coordinates, Event, Quick, RoutePlan
 from modelwire.serving.rows import Given, Rows
 from modelwire.serving.settling import event_time
 from modelwire.serving.snapshot import Snapshot
@@ -26,6 +26,9 @@ INLINE_NS = 1_000_000
 """A model whose run takes longer is run in a thread by `apredict`, so that the loop goes on."""
 
 _NONE: Mapping[str, object] = {}
+
+_WAITING = frozenset({"E_NO_DOCUMENT", "E_NOT_READY", "E_NOT_WARM"})
+"""What a route lacks may be for reasons that lie elsewhere."""
 
 
 class Route:
@@ -86,9 +89,9 @@ class Route:
                     return Answer(outputs, servable.names, 0, quick.provenance, None)
         try:
             return self._by_rules(Event(key, event, headers or _NONE, source), at)
-        except NotReady:
+        except NotReady as error:
             if isinstance(default, Raise):
-                raise
+                raise self._explained(error) from None
             return default
 
     async def apredict(
@@ -131,13 +134,20 @@ class Route:
         or a matrix. A faulty row is in `errors` and does not touch its neighbours. Raises
         NotReady when nothing is ready, and Rejected `E_EMPTY_BATCH`, `E_SHAPE`.
         """
+        quick = self._quick(at)
+        answers = quick and predict_whole(quick, rows, keys, headers, sources)
+        if answers is not None:
+            return answers
         batch = Rows(rows, keys, headers, sources)
         snapshot = self._fresh()
         present = self._live.present(snapshot)
         times = _times(at, present, len(batch))
         latest = times if isinstance(times, int) else max(times)
         snapshot, _ = self._settled(snapshot, latest, present)
-        return predict_rows(self._plan(snapshot), batch, times, self._past, snapshot.horizon)
+        try:
+            return predict_rows(self._plan(snapshot), batch, times, self._past, snapshot.horizon)
+        except NotReady as error:
+            raise self._explained(error) from None
 
     def wait_until_ready(self, timeout: float = 30.0) -> None:
         """Wait until a version can answer; raises NotReady after `timeout` seconds and says why."""
@@ -157,6 +167,21 @@ class Route:
         """Whether a version could answer under a snapshot."""
         plan = snapshot.plans.get(self.name)
         return plan is not None and plan.ready(self._live.present(snapshot))
+
+    def _quick(self, at: object) -> Quick | None:
+        """Return who has every present event; None for other times, or where rules decide."""
+        snapshot = self._live.snapshot
+        plan = snapshot.plans.get(self.name)
+        quick = plan.quick if plan is not None and at is None else None
+        if quick is None:
+            return None
+        ts = (self._live.monotonic_ns() + snapshot.skew_ns) // 1_000_000
+        return quick if quick.begins <= ts < quick.ends and ts < snapshot.horizon else None
+
+    def _explained(self, error: NotReady) -> NotReady:
+        """Return an error that says what keeps the route: the log, a refusal, no document."""
+        why = self._why_not(self.name) if error.code in _WAITING else error.todo
+        return NotReady(error.code, error.what, where=error.where, todo=why)
 
     def _by_rules(self, event: Event, at: Time | None) -> Answer:
         snapshot = self._fresh()

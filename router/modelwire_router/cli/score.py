@@ -44,7 +44,7 @@ def score(
 ) -> None:
     """Score the events of a stream; SIGTERM and Ctrl-C finish the batch and commit it."""
     # numpy and onnxruntime are loaded here, and for no verb that only reads.
-    from modelwire.connect import connect
+    from modelwire.door import connect
     from modelwire.scoring.events import Reading
     from modelwire.scoring.scorer import Job, Scorer
 

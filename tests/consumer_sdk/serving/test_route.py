@@ -184,7 +184,7 @@ def test_the_default_does_not_hide_a_bad_event(made: StandIn) -> None:
 
 
 def test_waiting_for_a_route_without_a_document_says_so(made: StandIn) -> None:
-    with pytest.raises(NotReady, match=r"has no routing document.*modelwire flip nobody"):
+    with pytest.raises(NotReady, match=r"not ready.*modelwire flip nobody VERSION makes a"):
         made.route("nobody").wait_until_ready(0.05)
 
 

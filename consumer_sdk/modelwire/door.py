@@ -45,6 +45,6 @@ def connect(
         threads=threads,
         allowed_models=allowed_models,
     )
-    return Models(
-        config, open_log(config.log, kafka=kafka), clock=SystemClock(), hooks=hooks or Hooks()
-    )
+    # A consumer that made a missing log file would not know the real one when it is back.
+    there = open_log(config.log, kafka=kafka, make=False)
+    return Models(config, there, clock=SystemClock(), hooks=hooks or Hooks())
