@@ -1,6 +1,8 @@
 """What every store of artifacts promises, over all of them."""
 
 import os
+import resource
+import signal
 import urllib.request
 import uuid
 from collections.abc import Iterator
@@ -23,7 +25,7 @@ from modelwire_publisher.store.folder import Folder
 from modelwire_publisher.store.inline import Inline
 from modelwire_publisher.store.objects import Objects
 from modelwire_schemas.artifact import INLINE_BYTES
-from modelwire_schemas.errors import Corrupt, ModelwireError, Rejected
+from modelwire_schemas.errors import Corrupt, ModelwireError, Rejected, Unavailable
 from modelwire_schemas.release import Artifact, Contract, ReleasePublished
 from tests.models.good import mlp, save_sized
 
@@ -214,6 +216,20 @@ def test_what_a_dead_publisher_left_is_swept_after_an_hour(staged: Staged, tmp_p
     assert not old.exists()
     assert young.exists()
     assert (tmp_path / ".hidden").exists()
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(staged: Staged, tmp_path: Path) -> None:
+    """A limit on the sizes of files stands for the disk's end."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        with pytest.raises(Unavailable, match="E_NO_SPACE"):
+            Folder(tmp_path / "store").keep(staged, told)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert list((tmp_path / "store").iterdir()) == []
 
 
 def test_a_folder_without_rights_is_told(staged: Staged, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """A file becomes a release: whole, proven, once."""
 
 import json
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -45,9 +47,16 @@ def test_a_url_a_file_and_a_name_are_enough(tmp_path: Path) -> None:
     assert (taken.offset, taken.already) == (1, False)
 
 
+def test_the_face_is_cheap() -> None:
+    heavy = "{'numpy', 'onnxruntime', 'yaml', 'obstore', 'watchfiles'}"
+    asked = f"import sys, modelwire_publisher; print({heavy} & sys.modules.keys())"
+    said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "set()"
+
+
 def test_a_word_that_nobody_knows_is_no_word(desk: Desk) -> None:
-    words: dict[str, Any] = {"feilds": ["a"]}
-    with pytest.raises(TypeError, match="unexpected keyword argument 'feilds'"):
+    words: dict[str, Any] = {"inputs": ["a"]}
+    with pytest.raises(TypeError, match="unexpected keyword argument 'inputs'"):
         publish(FLIGHTS / "v1.onnx", model="m", version="1", log=desk.log, **words)
 
 
