@@ -32,13 +32,19 @@ def figures() -> list[Figure]:
     with made() as bed:
         bed.publish(NUMERIC, "1", model="four")
         bed.flip("1", route=ROUTE, model="four")
-        own = {"MODELWIRE_LOG": bed.url, "MODELWIRE_NAMESPACE": NAMESPACE}
-        own["MODELWIRE_CACHE"] = str(bed.folder / "cache")
+        environment = {
+            **os.environ,
+            "MODELWIRE_LOG": bed.url,
+            "MODELWIRE_NAMESPACE": NAMESPACE,
+            "MODELWIRE_CACHE": str(bed.folder / "cache"),
+            "PYTHONPYCACHEPREFIX": str(bed.folder / "compiled"),  # as an installer leaves it
+        }
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         with bed.connect() as models:
             models.route(ROUTE).wait_until_ready()
             commands = [[sys.executable, "-c", "pass"], [sys.executable, "-c", "import modelwire"]]
             commands += [[COMMAND, *words] for words in READS]
-            found = _in_turns(commands, {**os.environ, **own})
+            found = _in_turns(commands, environment)
     bare = found[0]
     beyond = [[b - a for a, b in zip(bare, other, strict=True)] for other in found[1:]]
     return [

@@ -14,6 +14,10 @@ Failure: TypeAlias = tuple[int, ModelwireError]
 """The number of a row, from 0, and why it has no answer."""
 
 
+_ByRow: TypeAlias = tuple[Sequence[str], Sequence[Value], Mapping[int, ModelwireError]]
+"""Names of the outputs, their arrays, and the errors by row."""
+
+
 class Raise:
     """Says that `predict` raises when nothing is ready."""
 
@@ -172,9 +176,7 @@ class Answers:
     """
 
     __slots__ = (
-        "_arrays",
-        "_failed",
-        "_names",
+        "_made",
         "_size",
         "buckets",
         "errors",
@@ -198,16 +200,14 @@ class Answers:
         self.buckets = buckets
         self.errors = errors
         self._size = size
-        self._names = tuple(outputs)
-        self._arrays = tuple(outputs.values())
-        self._failed = dict(errors)
+        self._made: _ByRow | None = None
 
     @property
     def value(self) -> Value:
         """The array of the only output; raises Rejected `E_OUTPUTS` when there are several."""
-        if len(self._arrays) != 1:
-            raise _several(self._names)
-        return self._arrays[0]
+        if len(self.outputs) != 1:
+            raise _several(tuple(self.outputs))
+        return next(iter(self.outputs.values()))
 
     def __len__(self) -> int:
         return self._size
@@ -217,25 +217,35 @@ class Answers:
         if not -self._size <= number < self._size:
             raise IndexError(f"row {number} of {self._size} answers")
         number %= self._size
-        if number in self._failed:
-            raise self._failed[number].with_traceback(None)
+        failed = self._by_row()[2].get(number)
+        if failed is not None:
+            raise failed.with_traceback(None)
         return self._answer(number)
 
     def __iter__(self) -> Iterator[Answer | ModelwireError]:
+        failed = self._by_row()[2]
         for number in range(self._size):
-            yield self._failed.get(number) or self._answer(number)
+            yield failed.get(number) or self._answer(number)
 
     def __repr__(self) -> str:
         versions = {told.served_by: None for told in self.provenances}
         return (
-            f"Answers({self._size} rows of {', '.join(self._names)}, {len(self.errors)} faulty, "
+            f"Answers({self._size} rows of {', '.join(self.outputs)}, {len(self.errors)} faulty, "
             f"by {', '.join(versions)})"
         )
 
     def _answer(self, number: int) -> Answer:
         told = self.provenances[0 if self.which is None else self.which[number]]
         bucket = None if self.buckets is None else self.buckets[number]
-        return Answer(self._arrays, self._names, number, told, bucket)
+        names, arrays, _ = self._by_row()
+        return Answer(arrays, names, number, told, bucket)
+
+    def _by_row(self) -> "_ByRow":
+        """Return what rows are made of; a batch that is read in columns never asks."""
+        if self._made is None:
+            outputs = self.outputs
+            self._made = tuple(outputs), tuple(outputs.values()), dict(self.errors)
+        return self._made
 
 
 def _several(names: Sequence[str]) -> Rejected:

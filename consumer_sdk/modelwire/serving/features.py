@@ -50,9 +50,7 @@ class Features:
         inputs: Inputs = {}
         try:
             for group in self.groups:
-                flat: list[object] = []
-                for values in map(group.get, rows):
-                    flat += values
+                flat = list(chain.from_iterable(map(group.get, rows)))
                 array = group.kind.batch(flat, group.fills)
                 if array is None:
                     return self._sift(rows)

@@ -9,7 +9,7 @@ goes to `settle`, which has the last word and says what is wrong.
 import math
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any, TypeAlias
 
@@ -122,19 +122,11 @@ class Floats(_Packed):
         return _NUMBERS.issuperset(map(type, values)) and math.hypot(*values) <= self._limit
 
     def batch(self, flat: list[Any], fills: Sequence[object]) -> Array | None:
-        try:
-            # Text, null, dates and decimals do not add up to a float of Python's own; bool does.
-            with np.errstate(all="ignore"):
-                added: object = sum(flat, 0.0)
-        except TypeError:
-            return self._filled(flat, fills)
-        if added != added or (
-            added.__class__ is not float and not _NUMBERS.issuperset(map(type, flat))
-        ):
+        if not _NUMBERS.issuperset(map(type, flat)):
             return self._filled(flat, fills)
         array = self.maker(len(flat), (len(flat),))(flat)
-        within = np.abs(array).max() <= self._limit
-        return array if within and not _bool_among(flat, array) else None
+        within = np.abs(array).max() <= self._limit  # not so where there is a NaN
+        return array if within else self._filled(flat, fills)
 
     def _filled(self, flat: list[Any], fills: Sequence[object]) -> Array | None:
         """Return the values with null filled in; None when there is more to look at."""
@@ -194,8 +186,9 @@ class Integers(_Packed):
         return bool(self._low <= min(values) and max(values) <= self._high)
 
     def batch(self, flat: list[Any], fills: Sequence[object]) -> Array | None:  # noqa: ARG002
-        array = self.maker(len(flat), (len(flat),))(flat)
-        return None if _bool_among(flat, array) else array
+        if not _INTEGERS.issuperset(map(type, flat)):
+            return None
+        return self.maker(len(flat), (len(flat),))(flat)
 
     def cast(self, array: Array) -> tuple[Array, Mask] | None:
         if array.dtype.kind not in "iu":
@@ -269,15 +262,6 @@ class Texts(Kind):
                 expected="text that UTF-8 can carry",
             ) from None
         return str.__str__(value)
-
-
-def _bool_among(flat: Sequence[Any], array: Array) -> bool:
-    # A bool can only stand where a 0 or a 1 came out, so mostly few types have to be looked at.
-    # These two alone are their own squares, among integers that wrap round as well.
-    suspects = (array * array == array).nonzero()[0]
-    few = len(suspects) * 4 < len(flat)
-    looked: Iterable[Any] = map(flat.__getitem__, suspects.tolist()) if few else flat
-    return not _BOOLS.isdisjoint(map(type, looked))
 
 
 def _is_number(value: Any, kind: type[Any]) -> bool:  # noqa: ANN401
