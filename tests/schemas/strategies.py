@@ -59,8 +59,9 @@ names = st.builds(
 versions = st.builds(
     str.__add__, st.sampled_from(ALPHABET), st.text(alphabet=f"{ALPHABET}._+-", max_size=12)
 )
-words = st.text(max_size=12).filter(str.isprintable)
-some_words = words.filter(bool)
+printable = st.characters(exclude_categories=["C", "Z"], include_characters=" ", codec="utf-8")
+words = st.text(alphabet=printable, max_size=12)
+some_words = st.text(alphabet=printable, min_size=1, max_size=12)
 texts = st.text(alphabet=st.characters(exclude_characters="\0", codec="utf-8"), max_size=30)
 naturals = st.integers(min_value=0, max_value=2**63 - 1)
 floats = st.floats(allow_nan=False, allow_infinity=False)
