@@ -80,6 +80,7 @@ def whole(desk: Desk, cache: Path) -> bool:
     return fold_log(desk.log, "default").release("flights-late", "1") is not None
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("kind", ["chunks", "folder"])
 def test_killed_at_any_moment_it_leaves_all_or_nothing(
     publishers: Publishers, prober: Prober, kind: str, *, soak: bool
