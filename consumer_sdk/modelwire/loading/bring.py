@@ -1,12 +1,10 @@
 """One version from its release to warm: fetch, verify, probe, load, warm."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from modelwire.control.reading import control_place
 from modelwire.control.state import Release
-from modelwire.loading import tensors
 from modelwire.loading.cache import Cache
 from modelwire.loading.fetch import fetch
 from modelwire.loading.formats import LoadOptions, Model, find, warm
@@ -20,7 +18,7 @@ from modelwire_schemas.control import Command, ControlRecord
 from modelwire_schemas.errors import Corrupt, Rejected, Unavailable
 from modelwire_schemas.generations import Kind
 from modelwire_schemas.names import topic
-from modelwire_schemas.release import ReleasePublished, TensorValue
+from modelwire_schemas.release import ReleasePublished
 
 Told = Callable[[VersionState], None]
 
@@ -66,8 +64,7 @@ class Bringer:
         with self.cache.journal.loading(published.artifact.digest):
             model = find(published.artifact.format).load(folder, published.artifact, options)
             told(VersionState.LOADED)
-            warm(model, published.warmup)
-            run_ns = _time(model, published.warmup)
+            run_ns = warm(model, published.warmup)
         told(VersionState.WARM)
         return model, run_ns
 
@@ -83,7 +80,7 @@ class Bringer:
             return _release_in(decode(Kind.RELEASE_PUBLISHED, content))
         bare = replace(published, artifact=replace(published.artifact, inline=(), chunks=()))
         command = Command(request_id="0", content=content_digest(bare), expires=0)
-        self.cache.states.save(kept, encode(ControlRecord(command, bare)))
+        self.cache.states.save(kept, encode(ControlRecord(command, bare)), durable=False)
         return published
 
     def _from_log(self, release: Release) -> ReleasePublished:
@@ -98,13 +95,3 @@ def _release_in(event: object) -> ReleasePublished:
     if isinstance(event, ControlRecord) and isinstance(event.body, ReleasePublished):
         return event.body
     raise Corrupt("E_CORRUPT", "the record is no release")
-
-
-def _time(model: Model, rows: Sequence[TensorValue]) -> int:
-    """Return the ns that one run of the warm-up rows takes; 0 without any."""
-    given = tensors.feed(rows)
-    if not given:
-        return 0
-    started = time.perf_counter_ns()
-    model.run(given)
-    return time.perf_counter_ns() - started

@@ -16,11 +16,14 @@ class States:
     def __init__(self, roots: tuple[Path, ...]) -> None:
         self._roots = roots
 
-    def save(self, namespace: str, content: bytes) -> bool:
-        """Keep `content` in place of what was there, whole or not at all; tell whether it was."""
+    def save(self, namespace: str, content: bytes, *, durable: bool = True) -> bool:
+        """Keep `content` in place of what was there, whole or not at all; tell whether it was.
+
+        What is not `durable` may be gone after the death of the machine, but is never half there.
+        """
         path = self._roots[0] / names.name("namespace", namespace)
         try:
-            files.write_whole(path, hashlib.sha256(content).digest() + content, durable=True)
+            files.write_whole(path, hashlib.sha256(content).digest() + content, durable=durable)
         except OSError as error:
             logger.warning("the control state was not kept: %s", error.strerror)
             return False
