@@ -4,8 +4,10 @@ import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import orjson
 import pytest
@@ -19,6 +21,7 @@ from modelwire_schemas.routing import ModelVersion, RouteRevision
 from tests.consumer_sdk.control.making import Book, change, document, release, served, withdrawal
 from tests.schemas import strategies as words
 
+T = TypeVar("T")
 ROOT = Path(__file__).parents[3]
 
 numbers = st.integers(-(2**62), 2**62)
@@ -112,14 +115,18 @@ def test_a_state_comes_back_as_it_was(state: State) -> None:
     assert state_hash(again) == state_hash(state)
 
 
+def turn(some: Mapping[str, T]) -> dict[str, T]:
+    return dict(reversed([*some.items()]))
+
+
 @given(states())
 @settings(deadline=None, max_examples=30)
 def test_the_order_in_which_things_came_does_not_show(state: State) -> None:
     turned = replace(
         state,
-        releases={m: dict(reversed(state.releases[m].items())) for m in reversed(state.releases)},
-        routes=dict(reversed(state.routes.items())),
-        requests=dict(reversed(state.requests.items())),
+        releases=turn({model: turn(versions) for model, versions in state.releases.items()}),
+        routes=turn(state.routes),
+        requests=turn(state.requests),
     )
     assert dump(turned) == dump(state)
 
