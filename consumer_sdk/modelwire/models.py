@@ -67,10 +67,6 @@ class Models:
         """Return what this instance holds: versions by state, offset, freshness, errors."""
         return self._present().report()
 
-    def wait_for_offset(self, offset: int, timeout: float) -> bool:
-        """Wait until the control log is read up to `offset`; False after `timeout` seconds."""
-        return self._present().wait_offset(offset, timeout)
-
     @property
     def log(self) -> Log:
         """The log that these models come from."""

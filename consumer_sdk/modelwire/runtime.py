@@ -132,10 +132,6 @@ class Runtime:
         self._rebuild()
         self._reporter.wake()
 
-    def wait_offset(self, offset: int, timeout: float) -> bool:
-        """Wait until the control log is read up to `offset` (R13); False after `timeout` s."""
-        return self.live.wait_for(lambda s: s.offset >= offset, timeout)
-
     def why_not(self, route: str) -> str:
         """Say why a route cannot answer."""
         control = self._control
@@ -266,7 +262,7 @@ class Runtime:
             )
             self.live.replace(snapshot)
             opened = [r for n, r in control.state.routes.items() if n in self._routes]
-        now = max(control.state.earliest, present)
+        now = max(control.state.now, present)
         self._pipeline.want(Wants(wanted(opened, now), control.state))
         self._tell_swaps(snapshot)
 

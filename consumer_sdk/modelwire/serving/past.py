@@ -24,6 +24,7 @@ class Past:
         with self._lock:
             newest, accepted = self._known.get(route, (-1, []))
             if newest != revision:
-                accepted = documents(read_past(self._log, self._namespace), route)
+                past = read_past(self._log, self._namespace, last=offset)
+                accepted = documents(past, route)
                 self._known[route] = (revision, accepted)
         return in_force_then(accepted, ts, bt, offset)

@@ -81,10 +81,8 @@ class RoutePlan:
         self._contracts = contracts
         self._provenances: dict[tuple[object, ...], Provenance] = {}
         self.counts: Counts = before.counts if before else Counts()
-        known: dict[int, CompiledDocument] = before.compiled if before else {}
-        self.compiled: dict[int, CompiledDocument] = {
-            a.revision: known.get(a.revision) or self._compile(a) for a in _all(route)
-        }
+        self.compiled: dict[int, CompiledDocument] = before.compiled if before else {}
+        self.compiled = {a.revision: self.compile(a) for a in _all(route)}
         self.until = min([t for t in self._boundaries() if t > now], default=FOREVER)
         self.quick = self._quick(now)
         self.serving = self._serving(now)
@@ -159,9 +157,13 @@ class RoutePlan:
         )
 
     def compile(self, accepted: Accepted) -> CompiledDocument:
-        """Return a document compiled; one that was read from the log is compiled here."""
+        """Return a document compiled; one that was read from the log is compiled here.
+
+        Another log, which has come in this one's place, may have another document of that number.
+        """
         found = self.compiled.get(accepted.revision)
-        if found is None:
+        document = accepted.document
+        if found is None or (found.document is not document and found.document != document):
             found = self.compiled[accepted.revision] = self._compile(accepted)
         return found
 
