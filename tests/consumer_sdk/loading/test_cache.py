@@ -382,11 +382,11 @@ from modelwire.loading.fetch import fetch
 from modelwire.loading.probe import Prober, probe_once
 from modelwire.loading.verdicts import ProbeRequest
 from tests.consumer_sdk.loading.making import artifact, release
-from tests.models.good import mlp
+from modelwire.loading.onnx import TINY
 
 cache, prober = Cache(Path(sys.argv[1])), Prober()
 prober.start()
-made = artifact({"model.onnx": mlp()})
+made = artifact({"model.onnx": TINY})
 pieces = []
 sys.stdin.readline()
 folder = fetch(release(made), None, "artifacts", cache, lambda done, total: pieces.append(done))

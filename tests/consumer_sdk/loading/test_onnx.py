@@ -15,16 +15,15 @@ from modelwire.loading.formats import LoadOptions, find, named, warm
 from modelwire.loading.tensors import Array, from_array
 from modelwire_schemas.errors import ModelwireError, Rejected
 from modelwire_schemas.release import Tensor
-from tests.consumer_sdk.loading.making import (
+from tests.consumer_sdk.loading.graphs import (
     FLOAT,
     INT64,
     STRING,
-    artifact,
     model,
-    rows,
     square,
     weights_elsewhere,
 )
+from tests.consumer_sdk.loading.making import artifact, rows
 from tests.models import hostile
 from tests.models.good import mlp
 

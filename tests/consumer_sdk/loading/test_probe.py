@@ -21,7 +21,8 @@ from modelwire.loading.tensors import from_array, to_array
 from modelwire.loading.verdicts import ProbeRequest, check_of
 from modelwire_schemas.errors import Unavailable
 from modelwire_schemas.release import Contract, Golden, Tensor
-from tests.consumer_sdk.loading.making import FLOAT, MLP_CONTRACT, model, one_node, rows, stored
+from tests.consumer_sdk.loading.graphs import FLOAT, model, one_node
+from tests.consumer_sdk.loading.making import MLP_CONTRACT, rows, stored
 from tests.models import hostile
 from tests.models.good import mlp
 from tests.waiting import eventually
@@ -304,22 +305,22 @@ from pathlib import Path
 from modelwire.loading.cache import Cache
 from modelwire.loading.probe import Prober
 from modelwire.loading.verdicts import ProbeRequest
+from modelwire.loading.onnx import TINY
 from tests.consumer_sdk.loading.making import stored
-from tests.models.good import mlp
-from tests.models.hostile import hang_at_run
 prober = Prober()
 cache = Cache(Path(sys.argv[1]))
-prober.probe(ProbeRequest(*stored(cache, mlp())))
+prober.probe(ProbeRequest(*stored(cache, TINY)))
 if os.fork() == 0:
     sys.stdin.read()
     os._exit(0)
 print("ready", flush=True)
-prober.probe(ProbeRequest(*stored(cache, hang_at_run())))
+prober.probe(ProbeRequest(*stored(cache, Path(sys.argv[2]).read_bytes())))
 """
 
 
 def test_nothing_outlives_an_application_that_was_killed(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", APPLICATION, str(tmp_path)]
+    (tmp_path / "hangs").write_bytes(hostile.hang_at_run())
+    command = [sys.executable, "-c", APPLICATION, str(tmp_path), str(tmp_path / "hangs")]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as application:
@@ -393,11 +394,11 @@ from pathlib import Path
 from modelwire.loading.cache import Cache
 from modelwire.loading.probe import Prober
 from modelwire.loading.verdicts import ProbeRequest
+from modelwire.loading.onnx import TINY
 from tests.consumer_sdk.loading.making import stored
-from tests.models.good import mlp
 print("once")
 prober = Prober()
-assert prober.probe(ProbeRequest(*stored(Cache(Path(sys.argv[1])), mlp()))).ok
+assert prober.probe(ProbeRequest(*stored(Cache(Path(sys.argv[1])), TINY))).ok
 prober.close()
 """
 
