@@ -69,7 +69,12 @@ class Bench:
         self.world.feed(self.source, values, partitions)
 
     def job(self, **words: Any) -> Job:  # noqa: ANN401
-        standard = {"route": ROUTE, "source": self.source, "sink": self.sink, "group": self.name}
+        standard: dict[str, Any] = {
+            "route": ROUTE,
+            "source": self.source,
+            "sink": self.sink,
+            "group": self.name,
+        }
         return Job(**{**standard, **words})
 
     def score(self, **words: Any) -> Totals:  # noqa: ANN401
