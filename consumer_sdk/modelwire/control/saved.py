@@ -1,7 +1,9 @@
 """The state as bytes and back: what the cache keeps for a start without the log, and its hash."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from modelwire.control.state import (
     Accepted,
@@ -21,6 +23,14 @@ from modelwire_schemas.release import ReleasePublished
 from modelwire_schemas.routing import Change, ModelVersion, RoutingChanged
 
 _NOBODY = Command(request_id="0", content="0" * 64, expires=0)
+
+REMEMBERED = 10_000
+"""Releases and documents whose bytes are remembered at most."""
+
+Part = TypeVar("Part", Release, Accepted)
+
+_made: dict[int, tuple[object, bytes]] = {}
+"""A part's bytes by its identity, with the part, so that no other one takes its identity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,15 +145,22 @@ def _unworded(verdict: Verdict) -> Verdict:
 
 
 def _from_release(release: Release) -> _Release:
-    body = ReleasePublished(
+    return _Release(
+        _packed(release, _published),
+        release.offset,
+        release.appended,
+        release.author,
+        release.withdrawn,
+    )
+
+
+def _published(release: Release) -> Body:
+    return ReleasePublished(
         model=release.model,
         version=release.version,
         artifact=release.artifact,
         contract=release.contract,
         requirements=release.requirements,
-    )
-    return _Release(
-        _packed(body), release.offset, release.appended, release.author, release.withdrawn
     )
 
 
@@ -190,7 +207,7 @@ def _to_route(saved: _Route) -> RouteState:
 
 def _from_accepted(a: Accepted) -> _Accepted:
     return _Accepted(
-        document=_packed(RoutingChanged((Change(a.document, 0),))),
+        document=_packed(a, _changed),
         revision=a.revision,
         visible=a.visible,
         effective=a.effective,
@@ -202,6 +219,10 @@ def _from_accepted(a: Accepted) -> _Accepted:
         restores=a.restores,
         undoes=a.undoes,
     )
+
+
+def _changed(accepted: Accepted) -> Body:
+    return RoutingChanged((Change(accepted.document, 0),))
 
 
 def _to_accepted(saved: _Accepted) -> Accepted:
@@ -222,9 +243,16 @@ def _to_accepted(saved: _Accepted) -> Accepted:
     )
 
 
-def _packed(body: Body) -> bytes:
-    command = replace(_NOBODY, content=content_digest(body))
-    return encode(ControlRecord(command, body))
+def _packed(part: Part, body_of: Callable[[Part], Body]) -> bytes:
+    """Return a part's body as bytes, made once: every state has most parts of the one before."""
+    known = _made.get(id(part))
+    if known is None or known[0] is not part:
+        body = body_of(part)
+        command = replace(_NOBODY, content=content_digest(body))
+        if len(_made) >= REMEMBERED:
+            _made.clear()
+        known = _made[id(part)] = (part, encode(ControlRecord(command, body)))
+    return known[1]
 
 
 def _unpacked(kind: Kind, content: bytes) -> Body:
