@@ -23,7 +23,7 @@ from modelwire.loading.probe_words import DONE, MESSAGE, Ending, Order
 from modelwire.loading.verdicts import ProbeRequest
 from modelwire_schemas.release import Artifact
 
-REST = 0.05
+REST = 0.02
 """Seconds in which whoever waited for the answer has the processors for itself."""
 
 NOISE = 2000
