@@ -11,8 +11,10 @@ import pytest
 from tests.system.broker import Broker
 
 ROOT = Path(__file__).parents[2]
-BLOCK = re.compile(r"<!-- try(?:: (?P<mark>\w+))? -->\n```(?P<kind>sh|python)\n(?P<text>.*?)```", re.S)
-EXIT = re.compile(r"^(?P<command>modelwire .*?)\s+# exit (?P<code>\d)$", re.M)
+BLOCK = re.compile(
+    r"<!-- try(?:: (?P<mark>\w+))? -->\n```(?P<kind>sh|python)\n(?P<text>.*?)```", re.DOTALL
+)
+EXIT = re.compile(r"^(?P<command>modelwire .*?)\s+# exit (?P<code>\d)$", re.MULTILINE)
 ORDER = ("operate", "embed")
 """README shows first how it is embedded; something has to be released before."""
 
