@@ -89,16 +89,23 @@ class Follower:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            try:
-                self.advance()
-                self._log.wait(self._place, self._folded.offset, POLL)
-            except ModelwireError as error:
-                self._unanswered(error)
+            if self.step():
                 self._stop.wait(POLL)
-            except Exception as error:
-                logger.exception("the follower goes on after a fault of its own")
-                self._unanswered(Unavailable("E_INTERNAL", f"{type(error).__name__}: {error}"))
-                self._stop.wait(POLL)
+
+    def step(self) -> ModelwireError | None:
+        """Advance and wait for news; return why the log did not answer, None if it did."""
+        try:
+            self.advance()
+            self._log.wait(self._place, self._folded.offset, POLL)
+        except ModelwireError as error:
+            trouble = error
+        except Exception as error:
+            logger.exception("the follower goes on after a fault of its own")
+            trouble = Unavailable("E_INTERNAL", f"{type(error).__name__}: {error}")
+        else:
+            return None
+        self._unanswered(trouble)
+        return trouble
 
     def advance(self) -> None:
         """Read up to the log's end as it is now, and set the horizon by when that was asked (R9).

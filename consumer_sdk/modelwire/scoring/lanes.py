@@ -34,6 +34,11 @@ class Lane:
     looked: int = -1
 
 
+def taken_over(position: Position) -> Lane:
+    """Return the lane of a new owner: it goes on from what the last one committed (R13)."""
+    return Lane(position.place, position.after, position.settled, position.control)
+
+
 def may_score(lane: Lane, ts: int, snapshot: Snapshot, now: int, staleness: Staleness) -> bool:
     """Say whether a lane's next event may be scored now: it is settled, or has waited enough.
 

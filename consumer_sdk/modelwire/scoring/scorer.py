@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from modelwire.control.state import State
 from modelwire.models import Models
 from modelwire.scoring.events import Fields, Reading, decode
-from modelwire.scoring.lanes import Lane, advance, advanced, may_score, overlooked
+from modelwire.scoring.lanes import Lane, advance, advanced, may_score, overlooked, taken_over
 from modelwire.scoring.outputs import Encoder, dead_letter
 from modelwire.serving.answer import Answers
 from modelwire.serving.batch import predict_rows
@@ -277,9 +277,7 @@ class Scorer:
 
     def _assigned(self, positions: Sequence[Position]) -> None:
         """Take partitions over; they wait until as much is read as their last owner had (R13)."""
-        for position in positions:
-            lane = Lane(position.place, position.after, position.settled, position.control)
-            self._lanes[position.place] = lane
+        self._lanes.update((position.place, taken_over(position)) for position in positions)
 
     def _revoked(self, places: Sequence[Place]) -> None:
         for place in places:
