@@ -96,9 +96,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except ModelwireError as error:
         click.echo(str(error), err=True)
         return error.exit_code
-    except BrokenPipeError:
-        # Whoever read our output has seen enough.
-        sys.stdout = None
+    except SystemExit:
+        # Click's word for a broken pipe: whoever read our output has seen enough.
         return 0
     except Exception as error:
         if "--traceback" in sys.argv:

@@ -5,8 +5,9 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,8 @@ def airport(tmp_path: Path) -> Iterator[Airport]:
 def test_fifty_scorers_killed_at_random_moments_lose_and_double_nothing(airport: Airport) -> None:
     """Two scorers at a time; each is killed at a random moment of its first seconds."""
     chance = random.Random(20130101)  # noqa: S311 - the same moments in every run
-    acts = cycle((lambda: airport.flip("2"), airport.split, lambda: airport.flip("1")))
+    changes: list[Callable[[], None]] = [partial(airport.flip, "2"), airport.split]
+    acts = cycle([*changes, partial(airport.flip, "1")])
     slots: list[tuple[float, int]] = []
     with running(*python(actors.nursery, *airport.score())) as nursery:
         assert nursery.hear() == "ready"
