@@ -1,6 +1,10 @@
 """A log of its own on which benchmarks publish, change routes and connect."""
 
 import hashlib
+import os
+import random
+import shutil
+import struct
 import tempfile
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
@@ -9,9 +13,6 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-import onnx
-from onnx import numpy_helper
-
 from benchmarks.flights import FOUR
 from modelwire import Models, connect
 from modelwire.clock import SystemClock
@@ -19,19 +20,24 @@ from modelwire.control.commands import EXPIRES, By, submit
 from modelwire.control.reading import control_place, fold_log
 from modelwire.control.state import State
 from modelwire.hooks import Hooks
+from modelwire.loading.marks import sha256
 from modelwire.loading.probe import Prober
 from modelwire_log.contract import Log, Message
 from modelwire_log.envelope import open_envelope, seal
 from modelwire_log.open import open_log
+from modelwire_publisher.artifact import Staged
 from modelwire_publisher.means import Means
 from modelwire_publisher.order import Order, PublishedRelease
 from modelwire_publisher.progress import silent
 from modelwire_publisher.publishing import release
+from modelwire_publisher.store.chunks import Chunks
+from modelwire_publisher.store.contract import Store
+from modelwire_publisher.store.folder import Folder
 from modelwire_router.changes import When, flip
 from modelwire_schemas.codec import content_digest
 from modelwire_schemas.control import Body, Command, ControlRecord
 from modelwire_schemas.release import Artifact, ArtifactFile, ReleasePublished, manifest_digest
-from tests.models.good import bytes_of, sized
+from tests.models.good import save_sized
 
 ROUTE = "flights-late"
 NAMESPACE = "bench"
@@ -105,19 +111,43 @@ def made() -> Generator[Bed]:
             bed.log.close()
 
 
-class Sized:
-    """Files of a dense model of so many MB, each with weights of its own."""
+class Family:
+    """Versions of one dense model of so many MB in the mapped form, each with other weights.
 
-    def __init__(self, megabytes: int) -> None:
-        self._model: onnx.ModelProto = sized(megabytes)
+    The first one is published as an operator would; the others are written beside it.
+    """
 
-    def save(self, path: Path, number: int) -> Path:
-        """Write the model with other bytes for every `number`."""
-        last = self._model.graph.initializer[-1]
-        other = numpy_helper.to_array(last) * (1 + number / 1000)
-        last.CopyFrom(numpy_helper.from_array(other.astype("float32"), last.name))
-        path.write_bytes(bytes_of(self._model))
-        return path
+    def __init__(self, bed: Bed, megabytes: int, *, model: str = ROUTE) -> None:
+        self._bed = bed
+        self._folder = bed.folder / "family"
+        file = save_sized(bed.folder / "large.onnx", megabytes)
+        bed.publish(file, "0", model=model, store=str(bed.folder / "first"))
+        file.unlink()
+        self.first = bed.releases()["0"]
+        shutil.copytree(folder_of(self.first), self._folder)
+        for path in self._folder.iterdir():
+            path.chmod(0o644)
+
+    def make(self, version: str, *, store: Path | None = None) -> ReleasePublished:
+        """Return another version, not released yet; its bytes are chunks, or files in `store`."""
+        files = self.first.artifact.files
+        largest = max(files, key=lambda file: file.size).name
+        with (self._folder / largest).open("r+b") as weights:
+            weights.seek(-4, os.SEEK_END)
+            weights.write(struct.pack("<f", random.random()))  # noqa: S311 - another weight
+        hashed = tuple(replace(f, sha256=sha256(self._folder / f.name)) for f in files)
+        artifact = self.first.artifact
+        digest = manifest_digest(artifact.format, artifact.form, hashed)
+        bare = replace(artifact, files=hashed, digest=digest, uri="")
+        chunks = Chunks(self._bed.log, NAMESPACE, 30.0)
+        keeper: Store = chunks if store is None else Folder(store)
+        kept = keeper.keep(Staged(self._folder, bare), lambda _: None)
+        return replace(self.first, version=version, artifact=kept, golden=())
+
+
+def folder_of(body: ReleasePublished) -> Path:
+    """Return where the files of a release lie that is kept in a folder."""
+    return Path(body.artifact.uri.removeprefix("file://"))
 
 
 def sealed(body: Body) -> Message:

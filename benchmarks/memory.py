@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from benchmarks import flights
-from benchmarks.bed import ROUTE, Sized, made
+from benchmarks.bed import ROUTE, Family, made
 from benchmarks.measure import Figure, of
 
 MEGABYTES, VERSIONS = 100, 5
@@ -15,14 +15,15 @@ def figures() -> list[Figure]:
     private: list[float] = []
     peaks: list[float] = []
     with made() as bed:
-        made_of, file = Sized(MEGABYTES), bed.folder / "large.onnx"
-        sizes = [bed.publish(made_of.save(file, n), str(n)).size for n in range(VERSIONS)]
+        family = Family(bed, MEGABYTES)
+        bed.release([family.make(str(number)) for number in range(1, VERSIONS)])
+        size = family.first.artifact.size
         bed.prober.close()
         for number in range(VERSIONS):
             bed.flip(str(number), route=f"route-{number}", model=ROUTE)
         with bed.connect() as models:
             row = flights.matrix(1)
-            for number, size in enumerate(sizes):
+            for number in range(VERSIONS):
                 before, resident = _private(), _reset_peak()
                 route = models.route(f"route-{number}")
                 route.wait_until_ready(60)
@@ -30,7 +31,7 @@ def figures() -> list[Figure]:
                 if number:  # the first one brings onnxruntime along
                     private.append((_private() - before) / 1e6)
                     peaks.append((_status("VmHWM") - resident) / size)
-    most = 10 + 0.05 * sizes[0] / 1e6
+    most = 10 + 0.05 * size / 1e6
     return [
         of("private memory of one more version of 100 MB", "MB", private, most),
         of("peak while loading, over its weights", "x", peaks, 1.1),

@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from secrets import token_hex
 
 from benchmarks import by_hand, flights
-from benchmarks.bed import NAMESPACE, ROUTE, Bed, Sized, inline, made, sealed
+from benchmarks.bed import NAMESPACE, ROUTE, Bed, Family, inline, made, sealed
 from benchmarks.measure import Figure, of, ratios
 from modelwire import connect
 from modelwire.hooks import Hooks
@@ -106,20 +106,16 @@ def _small(bed: Bed) -> list[Figure]:
 
 
 def _large(bed: Bed) -> list[Figure]:
-    made_of, file, store = Sized(MEGABYTES), bed.folder / "large.onnx", bed.folder / "store"
-    bed.publish(made_of.save(file, 0), "0", store=str(store))
-    for number in range(1, LARGE_ROUNDS + 1):
-        bed.publish(made_of.save(file, 2 * number), f"chunks-{number}")
-        bed.publish(made_of.save(file, 2 * number + 1), f"file-{number}", store=str(store))
-    bodies = bed.releases()
-    chunked, found = by_hand.chunked(bed.log, bodies["0"]), defaultdict[str, list[float]](list)
+    family, store = Family(bed, MEGABYTES), bed.folder / "store"
+    first, found = family.first, defaultdict[str, list[float]](list)
+    chunked = by_hand.chunked(bed.log, first)
     with ExitStack() as stack:
-        hand, ours = _started(bed, bodies["0"], stack)
-        for number in range(1, LARGE_ROUNDS + 1):
-            chunks, filed = bodies[f"chunks-{number}"], bodies[f"file-{number}"]
+        hand, ours = _started(bed, first, stack)
+        for number in range(LARGE_ROUNDS):
+            chunks, filed = family.make(f"c{number}"), family.make(f"f{number}", store=store)
             found["hand chunks"].append(_by_hand(bed, hand, chunked))
             found["chunks"].append(_released(bed, ours, _anew(chunks)))
-            found["hand file"].append(_by_hand(bed, hand, bodies["0"]))
+            found["hand file"].append(_by_hand(bed, hand, first))
             found["file"].append(_released(bed, ours, _anew(filed)))
             found["known"].append(_released(bed, ours, _anew(filed)))
     return [

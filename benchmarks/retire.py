@@ -7,7 +7,7 @@ from pathlib import Path
 from time import perf_counter_ns
 
 from benchmarks import flights
-from benchmarks.bed import made
+from benchmarks.bed import Family, folder_of, made
 from benchmarks.measure import Figure, of
 from benchmarks.predict import NUMERIC, session
 from modelwire.loading.formats import LoadOptions
@@ -17,7 +17,6 @@ from modelwire.serving.servable import Servable
 from modelwire.serving.shelf import Shelf
 from modelwire_schemas.release import ReleasePublished
 from modelwire_schemas.routing import ModelVersion
-from tests.models.good import save_sized
 
 MEGABYTES, ROUNDS = 500, 9
 
@@ -25,12 +24,8 @@ MEGABYTES, ROUNDS = 500, 9
 def figures() -> list[Figure]:
     """Retire a mapped model of 500 MB again and again, and look at the gaps of a loop."""
     with made() as bed:
-        file = save_sized(bed.folder / "large.onnx", MEGABYTES)
-        store = bed.folder / "store"
-        store.mkdir()
-        body = _published(bed.publish(file, "1", store=str(store)).digest, bed.releases())
-        folder = Path(body.artifact.uri.removeprefix("file://"))
-        file.unlink()
+        body = Family(bed, MEGABYTES).first
+        folder = folder_of(body)
         steady, during, took = [], [], []
         for _ in range(ROUNDS):
             shelf = Shelf()
@@ -48,10 +43,6 @@ def figures() -> list[Figure]:
         of("  the loop's longest gap in 100 ms without", "ms", steady),
         of("  how long the release takes", "ms", took),
     ]
-
-
-def _published(digest: str, releases: dict[str, ReleasePublished]) -> ReleasePublished:
-    return next(body for body in releases.values() if body.artifact.digest == digest)
 
 
 def _loaded(folder: Path, body: ReleasePublished) -> Servable:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import orjson
 
 from benchmarks import flights
-from benchmarks.bed import ROUTE, Bed, Sized, inline, made
+from benchmarks.bed import ROUTE, Bed, Family, inline, made
 from benchmarks.measure import Figure, of, quantile
 from benchmarks.predict import NUMERIC
 from modelwire import Models
@@ -49,9 +49,8 @@ def figures() -> list[Figure]:
 
 def _large() -> list[Figure]:
     with made() as bed:
-        made_of, file = Sized(LARGE), bed.folder / "large.onnx"
-        for number in range(SWAPS + 1):
-            bed.publish(made_of.save(file, number), str(number), model="large")
+        family = Family(bed, LARGE, model="large")
+        bed.release([family.make(str(number)) for number in range(1, SWAPS + 1)])
         bed.publish(NUMERIC, "1", model="four")
         bed.flip("1", route=ROUTE, model="four")
         bed.flip("0", route="large")
@@ -167,7 +166,7 @@ def _watched(models: Models, ended: threading.Event) -> tuple[int, int]:
     """Return how many answers were wrong, and how many versions answered."""
     route, events = models.route(ROUTE), flights.events(64)
     wrong, seen = 0, set[str]()
-    while not ended.is_set():
+    while not ended.wait(0.0002):  # an application waits for events now and then
         try:
             one = route.predict(events[0])
             ids = set(route.predict_batch(events).outputs["version_id"].tolist())
