@@ -90,6 +90,11 @@ class KafkaConsumer:
         self._leaving = True
         self._leave()
 
+    def __del__(self) -> None:
+        # A member that is freed without having left holds the interpreter for good: the client
+        # waits for its own thread, which waits for somebody to hear of the partitions it loses.
+        self.close()
+
     def let_go(self) -> None:
         """In a forked child: join anew at the next poll."""
         self._client = None

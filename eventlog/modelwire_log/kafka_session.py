@@ -37,7 +37,11 @@ class Session:
 
 
 class Heir(Protocol):
-    """Something that must let go of its client when its process was forked."""
+    """A member of a group: it leaves when its log is closed, and lets go when it was forked."""
+
+    def close(self) -> None:
+        """Leave the group."""
+        ...
 
     def let_go(self) -> None:
         """Forget the client, which belongs to the parent."""
@@ -70,7 +74,7 @@ class Sessions:
             return self._session
 
     def tell(self, heir: Heir) -> None:
-        """Remember who must let go of its client in a forked child."""
+        """Remember who must leave with the log, and let go of its client in a forked child."""
         self._heirs.add(heir)
 
     def close(self) -> None:
@@ -78,6 +82,8 @@ class Sessions:
         with self._lock:
             self._closed = True
             session, self._session = self._session, None
+        for heir in list(self._heirs):
+            heir.close()
         if session is not None:
             session.close()
 
