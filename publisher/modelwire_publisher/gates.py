@@ -62,7 +62,8 @@ def metric_faults(metrics: Mapping[str, object], require: Sequence[str]) -> Iter
             what = f"{wanted} is required, and metric {wanted.metric} is not given, only {known}"
             yield Fault("E_METRIC", what, f"give --metric {wanted.metric}=…")
         elif not _keeps(value, wanted):
-            yield Fault("E_METRIC", f"{wanted.metric} is {value}, and {wanted} is required")
+            what = f"{wanted.metric} is {value}, and {wanted} is required"
+            yield Fault("E_METRIC", what, "train it better, or ask for less")
 
 
 def contract_faults(

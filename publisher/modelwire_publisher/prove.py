@@ -39,7 +39,8 @@ class Bench:
             return result
         what, _, expected = result.detail.partition("; expected ")
         what = what.replace(f"{request.folder}/", "")
-        raise Rejected(result.code, what, where=self.where, expected=expected)
+        todo = "" if expected else "load and run it once where it was made"
+        raise Rejected(result.code, what, where=self.where, expected=expected, todo=todo)
 
     def signature(self) -> ProbeResult:
         """Return what the model takes and gives; raises Rejected when it cannot be loaded."""

@@ -11,6 +11,7 @@ from modelwire.loading.files import check_room, full_disk_told
 from modelwire_schemas.errors import NotFound, Rejected, Unavailable
 
 PIECE = 8 * 1024 * 1024
+LOOK = "look for it with ls"
 """Bytes that move at a time, and between two words on how far it is."""
 
 MOST = 4 * 1024**3
@@ -74,9 +75,10 @@ def _open(path: Path) -> int:
         # Without O_NONBLOCK a pipe would keep us waiting for its writer.
         return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
-        raise NotFound("E_NO_FILE", "there is no such file", where=str(path)) from None
+        raise NotFound("E_NO_FILE", "there is no such file", where=str(path), todo=LOOK) from None
     except ValueError:
-        raise NotFound("E_NO_FILE", "no file has such a name", where=repr(str(path))) from None
+        named = repr(str(path))
+        raise NotFound("E_NO_FILE", "no file has such a name", where=named, todo=LOOK) from None
     except OSError as error:
         raise Unavailable(
             "E_READ",

@@ -29,7 +29,9 @@ def watching(
 ) -> Iterator[Watched]:
     """Yield what becomes of the folder's files; see `modelwire_publisher.watch`."""
     if not folder.is_dir():
-        raise NotFound("E_NO_FILE", "there is no such folder", where=str(folder))
+        raise NotFound(
+            "E_NO_FILE", "there is no such folder", where=str(folder), todo="make it first"
+        )
     known: dict[Path, Memory] = {}
     for _ in _changes(folder, stop, settle):
         dropped = list(find(folder))

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from modelwire.control.commands import me, submit
+from modelwire.control.commands import me, rehearse, submit
 from modelwire.control.reading import fold_log
 from modelwire_log.contract import Log
 from modelwire_publisher.order import WithdrawnRelease
@@ -34,6 +34,7 @@ def withdrawn(
         what = f"{model} {version} is not released"
         raise NotFound("E_UNKNOWN_VERSION", what, expected=f"one of {versions}")
     request = f"withdraw:{idempotency_key}" if idempotency_key else None
+    rehearse(state, body, request or "rehearsal").check()
     outcome = submit(log, namespace, body, by, request_id=request, state=state, timeout=timeout)
     outcome.verdict.check()
     return WithdrawnRelease(model, version, outcome.verdict.offset, known.withdrawn)

@@ -113,7 +113,7 @@ def _variants(
 ) -> tuple[Variant, ...]:
     if len(given) == 1 and by is not SplitBy.PARTITION:
         given = [{"weight": 100, **given[0]}]
-    named = [(_variant_name(one), version(one.get("version"))) for one in given]
+    named = [_named(one) for one in given]
     weighed = [one for one in given if "weight" in one and "buckets" not in one]
     if weighed and len(weighed) != len(given):
         raise _fault("some variants have a weight and some have none", where, "all, or none")
@@ -132,8 +132,9 @@ def _variants(
     )
 
 
-def _variant_name(said: Said) -> str:
-    return name("variant", said.get("name", said.get("version")))
+def _named(said: Said) -> tuple[str, str]:
+    number = version(said.get("version"))
+    return name("variant", said.get("name", number)), number
 
 
 def _shadow(said: object, where: str) -> Shadow:

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import math
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,9 @@ from typing import Any, cast
 import orjson
 
 from modelwire_schemas.errors import NotFound, Rejected
+
+UNREADABLE = (UnicodeDecodeError, csv.Error, EOFError, zlib.error, gzip.BadGzipFile)
+"""What the bytes of a file may be: no text, no table, cut off, damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +48,21 @@ def read_events(
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
     if not path.is_file():
-        raise NotFound("E_NO_FILE", f"there is no file {path}")
+        raise NotFound("E_NO_FILE", f"there is no file {path}", todo="look for it with ls")
     with path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         with gzip.open(raw) if packed else raw as content:
             text = io.TextIOWrapper(cast("Any", content), encoding="utf-8-sig", newline="")
-            yield from _parsed(text, path)
+            try:
+                yield from _parsed(text, path)
+            except UNREADABLE as error:
+                raise Rejected(
+                    "E_ROW",
+                    f"the file cannot be read: {error}",
+                    where=path.name,
+                    expected="CSV or JSON lines as UTF-8, plain or gzipped",
+                ) from None
 
 
 def _parsed(text: io.TextIOWrapper, path: Path) -> Iterator[dict[str, Any]]:
@@ -88,7 +100,8 @@ def _cell(cell: str | None) -> str | int | float | None:
 
 def _key(row: dict[str, Any], field: str, where: str) -> bytes | None:
     if field not in row:
-        raise Rejected("E_ROW", f"no field {field}", where=where, expected=", ".join(row))
+        known = ", ".join(row) or "none"
+        raise Rejected("E_ROW", f"no field {field}", where=where, expected=f"one of {known}")
     value = row[field]
     return None if value is None else str(value).encode()
 

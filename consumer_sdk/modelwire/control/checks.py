@@ -56,7 +56,9 @@ def check_unused(
     """Return the release that may be withdrawn; raise Rejected with the routes that name it."""
     release = state.release(model, version)
     if release is None:
-        raise Rejected("E_UNKNOWN_VERSION", _unknown(state, model, version))
+        raise Rejected(
+            "E_UNKNOWN_VERSION", _unknown(state, model, version), todo="name one of them"
+        )
     users = [r.route for r in _sorted(routes) if _names(r, state.earliest, model, version)]
     if users:
         raise Rejected(
@@ -126,6 +128,7 @@ def _check_versions(state: State, change: Change) -> list[Release]:
                 "E_UNKNOWN_VERSION",
                 _unknown(state, model, version),
                 where=f"route {change.document.route}",
+                todo="publish it first, or name one of them",
             )
         if release.withdrawn:
             raise Rejected(

@@ -5,6 +5,7 @@ import secrets
 from dataclasses import dataclass
 
 from modelwire.clock import Clock, SystemClock
+from modelwire.control.fold import fold
 from modelwire.control.reading import after_offset, fold_log
 from modelwire.control.state import Entry, State, Verdict
 from modelwire_log.contract import Log
@@ -45,6 +46,17 @@ class Outcome:
 
     verdict: Verdict
     state: State
+
+
+def rehearse(state: State, body: Body, request_id: str = "rehearsal") -> Verdict:
+    """Return what the fold would say to a command now, as far as `state` knows; nothing is written.
+
+    What it rejects is rejected; what it accepts may still lose against a change on its way.
+    """
+    now = max(state.now, 0)
+    record = _record(body, By(), request_id, now + EXPIRES)
+    _, (verdict,) = fold(state, [Entry(state.offset + 1, now, record)])
+    return verdict
 
 
 def submit(

@@ -54,6 +54,22 @@ class Job:
         return self.dead_letters or f"{self.sink}.dead-letters"
 
 
+def check_streams(log: Log, job: Job) -> None:
+    """Look for a job's streams; raises NotFound `E_NO_STREAM` for one that nobody makes."""
+    there = log.streams()
+    needed = [job.source]
+    if not log.capabilities.makes_streams:
+        needed += [job.sink, job.graveyard]
+    for stream in needed:
+        if stream not in there:
+            raise NotFound(
+                "E_NO_STREAM",
+                f"there is no stream {stream}",
+                where=log.url,
+                todo=f"make it: modelwire topics create {stream}",
+            )
+
+
 @dataclass(slots=True)
 class Totals:
     """What a scorer has done so far."""
@@ -98,7 +114,7 @@ class Scorer:
         Waits up to `timeout` seconds for a version to be warm before it takes a partition (R17).
         Raises NotReady when none is, NotFound `E_NO_STREAM` for a missing stream.
         """
-        self._check_streams()
+        check_streams(self._log, self._job)
         ends = self._ends() if until_end else {}
         self._wait_until_ready(timeout)
         if self._stop.is_set():
@@ -297,21 +313,6 @@ class Scorer:
             except NotReady:
                 if left <= 0:
                     raise
-
-    def _check_streams(self) -> None:
-        """Look for the streams; raises NotFound `E_NO_STREAM` for one that nobody will make."""
-        there = self._log.streams()
-        needed = [self._job.source]
-        if not self._log.capabilities.makes_streams:
-            needed += [self._job.sink, self._job.graveyard]
-        for stream in needed:
-            if stream not in there:
-                raise NotFound(
-                    "E_NO_STREAM",
-                    f"there is no stream {stream}",
-                    where=self._log.url,
-                    todo=f"make it: modelwire topics create {stream}",
-                )
 
     def _count(self, stream: str) -> int:
         """Return how many partitions a stream has; a missing one is made like the source."""

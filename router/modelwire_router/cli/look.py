@@ -71,7 +71,7 @@ def history(session: Session, route: str | None) -> None:
     past = read_past(session.log(), session.namespace)
     rows = history_rows(past, route)
     if route is not None and not rows:
-        raise NotFound("E_UNKNOWN_ROUTE", f"no command names route {route}")
+        raise _no_route(route, session.state())
     if not session.as_json:
         rows = [{**row, "time": show_time(row["time"])} for row in rows]
     session.table(rows, ["offset", "time", "what", "revision", "verdict", "by", "reason"])
@@ -92,7 +92,7 @@ def explain(
     past = read_past(session.log(), session.namespace)
     accepted = documents(past, route)
     if not accepted:
-        raise NotFound("E_UNKNOWN_ROUTE", f"there is no route {route}")
+        raise _no_route(route, session.state())
     ts = int(time.time() * 1000) if at is None else read_time(at)
     field = accepted[-1].document.time_field
     bt = business_time(fields, field, ts) if field else ts
@@ -142,9 +142,13 @@ def _late(session: Session, route: str | None) -> list[str]:
 
 def _known(state: State, route: str | None) -> State:
     if route is not None and route not in state.routes:
-        there = ", ".join(sorted(state.routes)) or "none"
-        raise NotFound("E_UNKNOWN_ROUTE", f"there is no route {route}", expected=f"one of {there}")
+        raise _no_route(route, state)
     return state
+
+
+def _no_route(route: str, state: State) -> NotFound:
+    there = ", ".join(sorted(state.routes)) or "none"
+    return NotFound("E_UNKNOWN_ROUTE", f"there is no route {route}", expected=f"one of {there}")
 
 
 def _event(text: str) -> dict[str, object]:

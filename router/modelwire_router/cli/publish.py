@@ -150,7 +150,8 @@ def watch(
     """Release what is dropped into FOLDER/MODEL/VERSION.onnx, once it is whole, exactly once."""
     stop = threading.Event()
     _stop_on_signals(stop.set)
-    session.say(f"watching {folder}; drop MODEL/VERSION.onnx into it, Ctrl-C ends")
+    if folder.is_dir():
+        session.say(f"watching {folder}; drop MODEL/VERSION.onnx into it, Ctrl-C ends")
     for seen in watched(
         folder,
         log=session.log(),

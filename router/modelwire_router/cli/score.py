@@ -46,9 +46,8 @@ def score(
     # numpy and onnxruntime are loaded here, and for no verb that only reads.
     from modelwire.door import connect
     from modelwire.scoring.events import Reading
-    from modelwire.scoring.scorer import Job, Scorer
+    from modelwire.scoring.scorer import Job, Scorer, check_streams
 
-    session.log()  # says what is missing before anything starts
     job = Job(
         route=route,
         source=source,
@@ -58,6 +57,7 @@ def score(
         reading=Reading(key_field, time_field),
         dead_letters=dead_letters,
     )
+    check_streams(session.log(), job)
     with connect(
         session.url, namespace=session.namespace, application=application, cache=cache
     ) as models:

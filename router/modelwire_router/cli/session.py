@@ -8,7 +8,7 @@ from typing import Any
 import click
 import orjson
 
-from modelwire.control.commands import By, Outcome, me, submit
+from modelwire.control.commands import By, Outcome, me, rehearse, submit
 from modelwire.control.reading import fold_log
 from modelwire.control.state import State
 from modelwire_log.contract import Log
@@ -48,7 +48,11 @@ class Session:
     def submit(
         self, body: Body, state: State, *, reason: str = "", request_id: str | None = None
     ) -> Outcome:
-        """Append a command; raises Conflict or Rejected unless the fold accepts it."""
+        """Append a command; raises Conflict or Rejected unless the fold accepts it.
+
+        What the fold would reject anyway is not written at all.
+        """
+        rehearse(state, body).check()
         by: By = me(reason)
         outcome = submit(self.log(), self.namespace, body, by, state=state, request_id=request_id)
         outcome.verdict.check()

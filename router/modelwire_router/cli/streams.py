@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,12 @@ def feed(
 ) -> None:
     """Append the rows of FILE (CSV or JSON lines, also .gz) to STREAM as JSON events."""
     log = session.log()
+    read = partial(read_events, file, key_field=key_field, time_field=time_field, limit=limit)
+    for _ in read():
+        pass  # a fault in the last row must not leave half of the file behind
     if log.capabilities.makes_streams:
         log.create(stream, partitions)
-    events = read_events(file, key_field=key_field, time_field=time_field, limit=limit)
+    events = read()
     fed = _feed(session, log, stream, events, rate)
     session.data({"stream": stream, "events": fed}, f"{fed} events appended to {stream}")
 

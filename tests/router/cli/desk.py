@@ -43,7 +43,7 @@ class Desk:
             url = self.url if log is None else log
             code = run(["--log", url, "--namespace", self.namespace, *map(str, words)])
         out.flush()
-        text = out.buffer.getvalue().decode()  # type: ignore[attr-defined]
+        text = out.buffer.getvalue().decode()
         said = Said(code, text, err.getvalue())
         assert "Traceback" not in said.out + said.err
         assert "E_INTERNAL" not in said.err

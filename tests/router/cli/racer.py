@@ -1,11 +1,15 @@
-"""An operator in a process of their own, who is told from which revision to change a route."""
+"""Operators in processes of their own: two who race, one without rights."""
 
 import io
+import os
 import sys
+import tempfile
 from contextlib import redirect_stderr, redirect_stdout
 
 from modelwire_router.cli.main import run
 from tests.processes import say
+
+NOBODY = 65534
 
 
 def race(url: str, file: str) -> None:
@@ -17,3 +21,13 @@ def race(url: str, file: str) -> None:
             words = ["apply", "-f", file, "--expect-revision", revision.strip()]
             code = run(["--log", url, *words])
         say(code, err.getvalue().splitlines()[0] if code else "")
+
+
+def as_nobody(url: str, *words: str) -> None:
+    """Run a verb as a user without rights; what it needs is imported before."""
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
+        run(["--log", f"sqlite:///{folder}/x.db", *words])
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+    sys.exit(run(["--log", url, *words]))

@@ -8,10 +8,13 @@ import pytest
 
 from modelwire.control.commands import By, submit
 from modelwire.control.reading import fold_log
+from modelwire.door import connect
+from modelwire.models import Models
 from modelwire_log.contract import Message
 from modelwire_log.open import open_log
 from modelwire_router.changes import flip
 from modelwire_router.cli.main import VERBS, run
+from modelwire_router.demo.bomb import bomb_release
 from modelwire_router.demo.files import flights, model
 from tests.processes import modelwire, running
 from tests.router.cli.desk import Desk
@@ -192,8 +195,14 @@ def test_history_and_explain_tell_the_past(route: Desk) -> None:
     assert "flights-late 1   (rule all · variant 1 · reason sole)" in text
 
 
-def test_a_rejected_change_stays_in_the_history_with_its_reason(route: Desk) -> None:
+def test_what_would_be_rejected_is_not_written_and_what_was_stays_in_the_history(
+    route: Desk,
+) -> None:
+    end = route.end()
     assert route("flip", ROUTE, "9").code == 5
+    assert route.end() == end
+    with open_log(route.url) as log:
+        submit(log, "default", flip(fold_log(log, "default"), ROUTE, "9"), By("ada"))
     assert route.data("history", ROUTE)[-1]["verdict"] == "E_UNKNOWN_VERSION"
 
 
@@ -280,8 +289,6 @@ def test_status_gives_up_with_six_and_says_who_is_late(route: Desk) -> None:
         eventually(lambda: route.data("status")[0]["instances"] == 1)
     # It said goodbye, so nobody is waited for.
     assert route("status", ROUTE, "--wait", "--timeout", 1).code == 0
-    from modelwire_router.demo.bomb import bomb_release
-
     with world_on(route.url, route.folder) as world, _connected(world) as models:
         models.route(ROUTE).wait_until_ready(20)
         instance = models.status().instance
@@ -296,9 +303,7 @@ def test_status_gives_up_with_six_and_says_who_is_late(route: Desk) -> None:
         assert instance in said.err
 
 
-def _connected(world: World):  # noqa: ANN202 - a context manager of Models
-    from modelwire.door import connect
-
+def _connected(world: World) -> Models:
     return connect(world.url, application="app", cache=world.folder / "cache")
 
 
