@@ -72,7 +72,7 @@ class Runtime:
         self._routes: frozenset[str] = frozenset()
         self._building = threading.RLock()
         self._cache = Cache(config.cache)
-        self._prober = Prober()
+        self._prober = Prober(config.cache)
         self._shelf = Shelf()
         self._holds: dict[ModelVersion, Hold] = {}
         self._told: dict[str, str] = {}
