@@ -30,7 +30,7 @@ def connect(
     `log` is `memory:NAME`, `sqlite:///path` or `kafka://host:port[,host:port]`. Every argument
     has an environment variable (`MODELWIRE_LOG`, `_NAMESPACE`, `_APPLICATION`, `_CACHE`,
     `_MEMORY` and `_DISK` in bytes, `_MEMORY_POLICY`, `_THREADS`); arguments win. `allowed_models`
-    names the entry points of Python model classes that may run. `kafka` holds librdkafka's settings.
+    names entry points of Python model classes that may run. `kafka` holds librdkafka's settings.
     Raises Rejected `E_CONFIG`, `E_NAME` or `E_LOG_URL` for what can never work.
     """
     config = read_config(
