@@ -12,7 +12,8 @@ from typing import Any
 import orjson
 import pytest
 from confluent_kafka import Message as KafkaMessage, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 import modelwire as sdk
 from modelwire_log.contract import Message, Place, Record

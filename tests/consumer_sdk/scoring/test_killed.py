@@ -106,8 +106,12 @@ def airport(tmp_path: Path) -> Iterator[Airport]:
 def test_fifty_scorers_killed_at_random_moments_lose_and_double_nothing(airport: Airport) -> None:
     """Two scorers at a time; each is killed at a random moment of its first seconds."""
     chance = random.Random(20130101)  # noqa: S311 - the same moments in every run
-    changes: list[Callable[[], None]] = [partial(airport.flip, "2"), airport.split]
-    acts = cycle([*changes, partial(airport.flip, "1")])
+    changes: list[Callable[[], None]] = [
+        partial(airport.flip, "2"),
+        airport.split,
+        partial(airport.flip, "1"),
+    ]
+    acts = cycle(changes)
     slots: list[tuple[float, int]] = []
     with running(*python(actors.nursery, *airport.score())) as nursery:
         assert nursery.hear() == "ready"
