@@ -23,6 +23,13 @@ class Running:
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
+    def hear_error(self) -> str:
+        """Return its next line on stderr; it must not have ended."""
+        assert self.process.stderr is not None
+        line = self.process.stderr.readline()
+        assert line, "it has ended"
+        return line.strip()
+
     def tell(self, line: str = "") -> None:
         """Give it a line to read."""
         assert self.process.stdin is not None

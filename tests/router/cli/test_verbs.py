@@ -1,5 +1,6 @@
 """Every verb as a person meets it: what it prints, where, and with which exit code."""
 
+import signal
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -242,6 +243,23 @@ def test_feed_keeps_to_its_rate(desk: Desk) -> None:
     began = time.monotonic()
     desk.ok("feed", "events", flights(), "--limit", 100, "--rate", 200)
     assert 0.4 < time.monotonic() - began < 5
+
+
+def test_watch_releases_what_is_dropped_until_it_is_told_to_end(desk: Desk) -> None:
+    folder = desk.folder / "models" / ROUTE
+    folder.mkdir(parents=True)
+    with running(*modelwire("--json", "--log", desk.url, "watch", folder.parent)) as watching:
+        (folder / "part").write_bytes(model("v1").read_bytes())
+        (folder / "part").rename(folder / "1.onnx")
+        row = orjson.loads(watching.hear())
+        assert (row["model"], row["version"]) == (ROUTE, "1")
+        (folder / "2.onnx").write_bytes(b"no model")
+        while "2.onnx: E_FORMAT" not in watching.hear_error():
+            pass
+        watching.send(signal.SIGTERM)
+        code, _, errors = watching.end()
+    assert code == 0, errors
+    assert [r["version"] for r in desk.data("releases")] == ["1"]
 
 
 def test_the_control_log_is_read_decoded(route: Desk) -> None:
