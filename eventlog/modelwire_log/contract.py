@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
+from modelwire_schemas.errors import Rejected
+
 START = -1
 """Read after this to read from the beginning."""
 
@@ -165,6 +167,15 @@ class Group:
     begin: str | int = "start"
     on_assigned: Callable[[Sequence[Position]], None] = lambda positions: None
     on_revoked: Callable[[Sequence[Place]], None] = lambda places: None
+
+    def __post_init__(self) -> None:
+        """Raise Rejected `E_BEGIN` for a place to begin that there is not."""
+        if not isinstance(self.begin, int) and self.begin not in {"start", "end"}:
+            raise Rejected(
+                "E_BEGIN",
+                f"group {self.name} cannot begin at {self.begin!r}",
+                expected="start, end or a time in ms",
+            )
 
 
 class Log(Protocol):

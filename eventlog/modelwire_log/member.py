@@ -1,12 +1,13 @@
 """A member of a consumer group, whichever keeper holds the group: polls, hands over, commits."""
 
+import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from modelwire_log.contract import Group, Message, Place, Position, Record
-from modelwire_schemas.errors import Conflict, Corrupt
+from modelwire_schemas.errors import Conflict, Corrupt, Unavailable
 
 LOOK_AGAIN_S = 0.1
 """How often a waiting member looks for dead members and missed notices."""
@@ -115,7 +116,8 @@ class Member:
     def close(self) -> None:
         if not self._closed:
             self._closed = True
-            self._desk.leave()
+            with contextlib.suppress(Unavailable):  # the others find out by themselves
+                self._desk.leave()
 
     def _follow_share(self) -> None:
         share = self._desk.share()

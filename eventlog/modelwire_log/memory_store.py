@@ -101,9 +101,9 @@ class Store:
 
     def put(self, outputs: Sequence[tuple[str, Message]]) -> list[Receipt]:
         """Append all, or none if one is refused."""
-        for stream, _ in outputs:
-            self.create(stream, 1)
-        places = [self._place(stream, message) for stream, message in outputs]
+        places = [self._place(stream_name(stream), message) for stream, message in outputs]
+        for place in places:
+            self.create(place.stream, 1)
         self._appended = max(self._appended, self._clock())
         receipts = [
             self._append(place, message)
@@ -113,7 +113,7 @@ class Store:
         return receipts
 
     def _place(self, stream: str, message: Message) -> Place:
-        count = len(self.streams[stream])
+        count = len(self.streams.get(stream, [None]))
         if message.partition is not None:
             return Place(stream, checked_partition(stream, message.partition, count))
         self._keyless += 1

@@ -16,7 +16,7 @@ from modelwire_log.contract import (
     Position,
     Record,
 )
-from modelwire_schemas.errors import Conflict, NotFound
+from modelwire_schemas.errors import Conflict, NotFound, Rejected
 from tests.contracts.conftest import Keeper, unused
 
 WITHIN_S = 30.0
@@ -147,6 +147,11 @@ def test_a_group_may_begin_at_a_time(keeper: Keeper, log: Log) -> None:
     member = log.consumer(Told(unused("group"), 150).group(stream))
     assert values(poll_some(member, 2)) == [b"200", b"300"]
     member.close()
+
+
+def test_a_group_may_begin_nowhere_else() -> None:
+    with pytest.raises(Rejected, match="E_BEGIN"):
+        Group("group", ("stream",), "latest")
 
 
 def test_a_paused_partition_waits(keeper: Keeper, log: Log) -> None:

@@ -8,13 +8,18 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from modelwire_log.clock import wall_ms
 from modelwire_log.contract import START, Message, Place
 from modelwire_log.sqlite import SqliteLog
+from modelwire_log.sqlite_file import LogFile
 from modelwire_log.sqlite_schema import FORMAT
+from modelwire_log.sqlite_writer import Writer
 from modelwire_schemas.errors import ModelwireError, Rejected, TooNew, Unavailable
 from tests.eventlog.actors import actor, as_nobody, fork, hold_the_lock, outlive
 
 PLACE = Place("events")
+NORMAL, FULL = 1, 2
+"""What SQLite calls its levels of `synchronous`."""
 
 
 @pytest.fixture
@@ -231,6 +236,32 @@ def test_who_finds_the_log_locked_gives_up_in_time_and_reads_meanwhile(
         holder.tell()
         holder.end()
     assert log.append("events", Message(b"second"), timeout=10).offset == 1
+
+
+def test_what_is_modelwires_own_is_forced_to_the_disk_and_what_is_the_users_is_not(
+    path: Path,
+) -> None:
+    file = LogFile(path)
+    writer = Writer(file, wall_ms)
+    levels: list[int] = []
+    for stream in ("events", "modelwire.prod.control", "events"):
+        writer.append(stream, [Message(b"x")], 10)
+        connection = file.links[1].raw
+        assert connection is not None
+        levels += connection.execute("PRAGMA synchronous").fetchone()
+    file.close()
+    assert levels == [NORMAL, FULL, NORMAL]
+
+
+def test_a_log_stays_where_it_is_when_the_process_moves(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(path.parent)
+    with SqliteLog(Path("log.db")) as log:
+        log.append("events", Message(b"x"))
+        monkeypatch.chdir("/")
+        assert log.end(PLACE) == 0
+        assert log.url == f"sqlite:///{path}"
 
 
 def test_a_closed_log_stays_closed(log: SqliteLog) -> None:

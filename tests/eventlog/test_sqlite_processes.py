@@ -18,7 +18,7 @@ from modelwire_log.sqlite_file import LogFile
 from modelwire_log.sqlite_notice import Ear, notice_file
 from modelwire_log.sqlite_writer import Writer
 from modelwire_schemas.errors import Rejected, Unavailable
-from tests.eventlog.actors import actor, hold_the_lock, wait, write
+from tests.eventlog.actors import actor, hold_the_lock, wait, wait_without_inotify, write
 from tests.waiting import eventually
 
 PLACE = Place("events")
@@ -85,8 +85,9 @@ def test_a_process_killed_while_it_writes_leaves_whole_batches_only(path: Path) 
         assert log.append("events", Message(b"after:0:0:0")).offset == len(records)
 
 
-def test_an_append_wakes_a_process_that_waits(path: Path) -> None:
-    with SqliteLog(path) as log, actor(wait, path, "events") as waiter:
+@pytest.mark.parametrize("waiting", [wait, wait_without_inotify])
+def test_an_append_wakes_a_process_that_waits(path: Path, waiting: Callable[..., None]) -> None:
+    with SqliteLog(path) as log, actor(waiting, path, "events") as waiter:
         assert waiter.hear() == "ready"
         for offset in range(50):
             log.append("events", Message(b"x"))
