@@ -101,8 +101,7 @@ class Ear:
         """Return how many notices were heard; whatever is appended from now on counts on top."""
         with self._news:
             if not self._watching and not self._closed:
-                self._watch.add(self._path)
-                self._watching = True
+                self._watching = self._watch.add(self._path)
             return self._heard
 
     def listen(self, mark: int, timeout: float) -> None:
@@ -155,18 +154,18 @@ class Watch:
         self._libc: ctypes.CDLL | None = None
         self._poll = select.poll()
 
-    def add(self, path: Path) -> None:
-        """Watch the file, which is made if need be; to watch it again costs nothing."""
+    def add(self, path: Path) -> bool:
+        """Watch the file, as often as one likes; False if it is not there (a writer makes it)."""
         if self._libc is None:
             self._libc = ctypes.CDLL(None)
             if hasattr(self._libc, "inotify_init1"):
                 self.descriptor = self._libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
             if self.descriptor >= 0:
                 self._poll.register(self.descriptor, select.POLLIN)
-        if self.descriptor >= 0 and self._add(self._libc, path) < 0:
-            with contextlib.suppress(OSError):
-                os.close(_open(path))
-                self._add(self._libc, path)
+        if self.descriptor < 0:
+            return False
+        name = os.fsencode(path)
+        return bool(self._libc.inotify_add_watch(self.descriptor, name, IN_CLOSE_WRITE) >= 0)
 
     def wait(self, timeout: float) -> bool:
         """Return whether something was written within `timeout` s."""
@@ -179,7 +178,3 @@ class Watch:
         if self.descriptor >= 0:
             os.close(self.descriptor)
         self.descriptor = -1
-
-    def _add(self, libc: ctypes.CDLL, path: Path) -> int:
-        added: int = libc.inotify_add_watch(self.descriptor, os.fsencode(path), IN_CLOSE_WRITE)
-        return added

@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -49,6 +49,22 @@ def test_a_missing_file_is_made(path: Path, log: SqliteLog) -> None:
     assert not path.exists()
     assert log.end(PLACE) == START
     assert path.exists()
+
+
+def test_a_log_that_is_not_to_be_made_is_away_until_somebody_else_makes_it(path: Path) -> None:
+    with SqliteLog(path, make=False) as reader, SqliteLog(path) as maker:
+        uses: list[Callable[[], int]] = [
+            lambda: reader.end(PLACE),
+            lambda: reader.wait(PLACE, START, 1),
+        ]
+        for use in uses:
+            with pytest.raises(Unavailable) as error:
+                use()
+            assert code_of(error) == "E_LOG_UNAVAILABLE"
+        assert list(path.parent.iterdir()) == []
+        maker.append("events", Message(b"x"))
+        assert reader.wait(PLACE, START, 1)
+        assert [r.value for r in reader.read(PLACE, START)] == [b"x"]
 
 
 def test_a_missing_folder_is_an_error_until_it_is_there(tmp_path: Path) -> None:
