@@ -136,7 +136,10 @@ class Consumer:
     def _step(self) -> None:
         self._fetch()
         snapshot = self._snapshot
-        for text in self._product.overlooked(self.lanes.values(), snapshot.state, ROUTE):
+        looked = self._product.overlooked(
+            self.lanes.values(), snapshot.state, ROUTE, lambda: self._shared.accepted
+        )
+        for text in looked:
             self._world.tell(f"{self.name} E_HORIZON: {text}")
             self._shared.overlooked.append(text)
         route = snapshot.state.routes.get(ROUTE)

@@ -12,7 +12,7 @@ from modelwire.routing.ranges import Weight
 from modelwire.scoring.lanes import Lane
 from modelwire_log.contract import Position
 from modelwire_schemas.routing import Variant
-from tests.simulation.product import SHIPPED, Product
+from tests.simulation.product import SHIPPED, Product, Read
 
 
 def falling_fold(state: State, entries: Iterable[Entry]) -> tuple[State, list[Verdict]]:
@@ -71,9 +71,9 @@ def never_mixed(route: RouteState, low: int, high: int) -> bool:
     return False
 
 
-def silent(lanes: Iterable[Lane], state: State, route: str) -> list[str]:
+def silent(lanes: Iterable[Lane], state: State, route: str, read: Read) -> list[str]:
     """R12 reverted: nobody looks back."""
-    del lanes, state, route
+    del lanes, state, route, read
     return []
 
 

@@ -13,6 +13,7 @@ from modelwire.scoring.lanes import Lane, overlooked, taken_over
 from modelwire_log.contract import Position
 from modelwire_schemas.routing import Variant
 
+Read: TypeAlias = Callable[[], Sequence[Accepted]]
 Fold: TypeAlias = Callable[[State, Iterable[Entry]], tuple[State, list[Verdict]]]
 
 
@@ -24,7 +25,7 @@ class Product:
     in_force: Callable[[RouteState, int, int], Accepted | None] = in_force
     mixed: Callable[[RouteState, int, int], bool] = mixed
     taken_over: Callable[[Position], Lane] = taken_over
-    overlooked: Callable[[Iterable[Lane], State, str], list[str]] = overlooked
+    overlooked: Callable[[Iterable[Lane], State, str, Read], list[str]] = overlooked
     reweigh: Callable[[Sequence[Variant], Sequence[Weight]], tuple[Variant, ...]] = reweigh
     follower: type[Follower] = Follower
 

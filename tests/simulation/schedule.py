@@ -20,7 +20,7 @@ _CALM = 60_000
 """Ms after the last disturbance by which everything must be done."""
 
 _LATE_READERS = 1_500
-"""Ms in which everyone reads the control log to its end, and looks back."""
+"""Ms in which everyone who missed something reads it, and looks back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Schedule:
         self._duration = random.randint(2_500, 5_000)
         worse = 1 if within_margin else 8
         most_off = _MOST_OFF * worse
-        clock = BrokerClock(world, most_off, random.randint(0, 7), self._duration)
+        clock = BrokerClock(world, most_off, random.randint(0, 12), self._duration)
         fleet = clock
         if world.chance(0.3):
             fleet = BrokerClock(world, most_off, random.randint(0, 2), self._duration)
@@ -69,7 +69,8 @@ class Schedule:
         self._calm_down()
         while not self._stream.done and world.now < end + _CALM:
             world.run(world.now + 50)
-        world.run(world.now + _LATE_READERS)
+        if not self._within_margin:
+            world.run(world.now + _LATE_READERS)
         shared = self._shared
         return Run(self._seed, self._within_margin, self._people, self._stream, shared, world.story)
 
@@ -90,7 +91,7 @@ class Schedule:
         world, random = self._world, self._world.random
         world.after(0, self._people.begin)
         self._some_times(random.randint(4, 12), self._act)
-        self._some_times(random.randint(30, 80), self._stream.event)
+        self._some_times(random.randint(20, 60), self._stream.event)
         for name in self._habits:
             world.after(world.upto(400), partial(self._live, name, b""))
         for place in self._stream.records:
@@ -110,6 +111,8 @@ class Schedule:
         self._people.act()
         if self._world.chance(0.4):
             self._world.after(self._world.upto(60), self._people.act)
+        for _ in range(2):
+            self._world.after(self._world.upto(400), self._stream.event)
 
     def _live(self, name: str, kept: bytes) -> None:
         self._living[name] = Consumer(name, self._shared, self._habits[name], kept)

@@ -47,13 +47,18 @@ class Stream:
         world, random = self.world, self.world.random
         records = self.records[Place(STREAM, random.randrange(self.partitions))]
         appended = self.control.clock.now()
-        ts = max(0, appended + self._apart())
+        ts = self._near_a_change() if world.chance(0.15) else appended + self._apart()
         key = b"%d" % random.randrange(1000)
         bt = random.randint(0, LATEST_BUSINESS + 1) if self.business else ts
         place = next(p for p, r in self.records.items() if r is records)
         record = Record(STREAM, place.partition, len(records), ts, appended, b"%d" % bt, key)
         records.append(record)
         world.tell(f"{place}@{record.offset} ts {ts} bt {bt}")
+
+    def _near_a_change(self) -> int:
+        """Return a time from which the newest control record could have changed something."""
+        newest = self.control.entries[-1].appended if self.control.entries else 0
+        return newest + 500 - self.world.random.randint(-20, 80)
 
     def _apart(self) -> int:
         random = self.world.random

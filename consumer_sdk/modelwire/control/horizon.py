@@ -70,7 +70,12 @@ def _counts_from(a: Accepted) -> int:
     return a.visible if a.document.time_field else a.effective
 
 
-def accepted_since(route: RouteState, offset: int) -> tuple[Accepted, ...]:
-    """Return the documents of a route that came behind a control offset, in order."""
-    known = {a.revision: a for a in (*route.recent, *route.timeline, route.head)}
-    return tuple(known[r] for r in sorted(known) if known[r].offset > offset)
+def accepted_since(route: RouteState, offset: int) -> tuple[Accepted, ...] | None:
+    """Return the documents of a route that came behind a control offset, newest first.
+
+    None where they are more than the state keeps: then the log knows them.
+    """
+    newest = (route.head, *route.recent)
+    if newest[-1].offset > offset and newest[-1].revision > 1:
+        return None
+    return tuple(a for a in newest if a.offset > offset)

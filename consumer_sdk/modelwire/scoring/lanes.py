@@ -1,7 +1,7 @@
 """The partitions of a scorer: what waits in each, and how far each is settled (R10, R12)."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from modelwire.control.horizon import (
@@ -11,7 +11,7 @@ from modelwire.control.horizon import (
     missed,
     settlement,
 )
-from modelwire.control.state import State
+from modelwire.control.state import Accepted, State
 from modelwire.serving.snapshot import Snapshot
 from modelwire_log.contract import Place, Position, Record
 from modelwire_schemas.routing import Staleness
@@ -78,21 +78,28 @@ def advance(lane: Lane, position: Position) -> None:
     lane.waiting_ms = -1
 
 
-def overlooked(lanes: Iterable[Lane], state: State, route: str) -> list[str]:
+def overlooked(
+    lanes: Iterable[Lane], state: State, route: str, read: Callable[[], Sequence[Accepted]]
+) -> list[str]:
     """Return the documents that should have counted for what these lanes have settled (R12).
 
     A lane is held against every document once, also against those that its last owner had not
-    read. A result that is not empty is `E_HORIZON`.
+    read. Where the state no longer has them all, `read` gives every document of the route. A
+    result that is not empty is `E_HORIZON`.
     """
     found: list[str] = []
     now = state.routes.get(route)
     for lane in lanes:
         since = max(lane.control, lane.looked)
-        if since < state.offset and now is not None:
-            lane.looked = state.offset
-            found += [
-                f"revision {a.revision} at control offset {a.offset} reaches back before "
-                f"{lane.settled} in {lane.place}"
-                for a in missed(accepted_since(now, since), lane.settled)
-            ]
+        if since >= state.offset or now is None:
+            continue
+        lane.looked = state.offset
+        came = accepted_since(now, since) if lane.settled >= 0 else ()
+        if came is None:
+            came = tuple(a for a in read() if since < a.offset <= state.offset)
+        found += [
+            f"revision {a.revision} at control offset {a.offset} reaches back before "
+            f"{lane.settled} in {lane.place}"
+            for a in missed(came, lane.settled)
+        ]
     return found

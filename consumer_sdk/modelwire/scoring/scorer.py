@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from modelwire.control.state import State
+from modelwire.control.state import Accepted, State
 from modelwire.models import Models
 from modelwire.scoring.events import Fields, Reading, decode
 from modelwire.scoring.lanes import Lane, advance, advanced, may_score, overlooked, taken_over
@@ -300,9 +300,19 @@ class Scorer:
             self._lanes.pop(place, None)
 
     def _look_back(self, state: State) -> None:
-        for text in overlooked(self._lanes.values(), state, self._job.route):
+        for text in overlooked(self._lanes.values(), state, self._job.route, self._documents):
             logger.error("E_HORIZON: %s", text)
             self._models.live.tally.add("E_HORIZON")
+
+    def _documents(self) -> Sequence[Accepted]:
+        """Return every document of the route, from the log; few changes in a row never need it."""
+        state = self._models.live.snapshot.state
+        revision = state.routes[self._job.route].head.revision
+        try:
+            return self._models.past.documents(self._job.route, revision, state.offset)
+        except ModelwireError as error:
+            logger.warning("it is not known whether a document was overlooked: %s", error)
+            return ()
 
     def _wait_until_ready(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout

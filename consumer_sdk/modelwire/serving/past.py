@@ -1,6 +1,7 @@
 """Documents that the state no longer holds, for events below its floor (R20)."""
 
 import threading
+from collections.abc import Sequence
 
 from modelwire.control.history import documents, in_force_then, read_past
 from modelwire.control.state import Accepted
@@ -21,10 +22,14 @@ class Past:
 
         `revision` is the route's newest one, so that what was read is read once.
         """
+        return in_force_then(self.documents(route, revision, offset), ts, bt, offset)
+
+    def documents(self, route: str, revision: int, offset: int) -> Sequence[Accepted]:
+        """Return every document of a route up to `revision`, which lies at or before `offset`."""
         with self._lock:
             newest, accepted = self._known.get(route, (-1, []))
             if newest != revision:
                 past = read_past(self._log, self._namespace, last=offset)
                 accepted = documents(past, route)
                 self._known[route] = (revision, accepted)
-        return in_force_then(accepted, ts, bt, offset)
+        return accepted

@@ -95,9 +95,13 @@ def test_the_first_document_misses_nothing() -> None:
     assert missed([head], 2**45) == []
 
 
-def test_the_documents_since_an_offset_come_in_order() -> None:
+def test_the_documents_since_an_offset_are_known_while_they_are_few() -> None:
     book = served()
     offsets = [book.must(change(str(2 - r % 2), r)).offset for r in range(1, 4)]
-    route = book.state.routes[ROUTE]
-    assert [a.offset for a in accepted_since(route, offsets[0])] == offsets[1:]
-    assert [a.revision for a in accepted_since(route, -1)] == [1, 2, 3, 4]
+    few = book.state.routes[ROUTE]
+    assert [a.revision for a in accepted_since(few, offsets[0]) or ()] == [4, 3]
+    assert [a.revision for a in accepted_since(few, -1) or ()] == [4, 3, 2, 1]
+    offsets += [book.must(change(str(2 - r % 2), r, at_once=True)).offset for r in range(4, 8)]
+    many = book.state.routes[ROUTE]
+    assert accepted_since(many, offsets[1]) is None
+    assert [a.revision for a in accepted_since(many, offsets[2]) or ()] == [8, 7, 6, 5]

@@ -8,7 +8,7 @@ from modelwire.scoring.lanes import Lane, advance, advanced, may_score, overlook
 from modelwire.serving.snapshot import Snapshot
 from modelwire_log.contract import Place, Position, Record
 from modelwire_schemas.routing import Staleness
-from tests.consumer_sdk.control.making import MINUTE, ROUTE, change, served
+from tests.consumer_sdk.control.making import MINUTE, ROUTE, Book, change, served
 
 PLACE = Place("flights", 1)
 
@@ -78,8 +78,9 @@ def test_a_lane_goes_on_behind_what_is_committed() -> None:
     assert (lane.after, lane.control, lane.settled, lane.waiting_ms) == (1, 8, 600, -1)
 
 
-def look(lanes: Sequence[Lane], state: State) -> list[str]:
-    return overlooked(lanes, state, ROUTE)
+def look(lanes: Sequence[Lane], state: State, book: Book | None = None) -> list[str]:
+    every = [a for s in (book.states if book else []) for r in s.routes.values() for a in (r.head,)]
+    return overlooked(lanes, state, ROUTE, lambda: list(dict.fromkeys(every)))
 
 
 def test_a_document_that_reaches_back_before_what_is_settled_is_told_once() -> None:
@@ -115,3 +116,15 @@ def test_a_document_that_counts_later_is_not_told() -> None:
     lane = Lane(PLACE, 0, settled=book.now, control=book.state.offset)
     book.must(change("2", 1))
     assert look([lane], book.state) == []
+
+
+def test_a_document_that_the_state_has_forgotten_is_told_all_the_same() -> None:
+    book = served()
+    lane = Lane(PLACE, 0, settled=book.now + 1_000, control=book.state.offset)
+    offset = book.must(change("2", 1)).offset
+    book.wait(MINUTE)
+    for revision in range(2, 9):
+        book.must(change("1", revision, at_once=True))
+    told = look([lane], book.state, book)
+    assert len(told) == 1
+    assert f"control offset {offset}" in told[0]
