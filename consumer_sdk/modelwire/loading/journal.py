@@ -61,10 +61,12 @@ class Journal:
 
 
 def _begin(path: Path) -> int | None:
+    draft = path.with_name(f".{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         files.try_lock(handle)
+        draft.rename(path)  # locked before others can see it, or it would look left behind
     except OSError as error:
         logger.warning("a load goes on without its journal: %s", error.strerror)
         return None

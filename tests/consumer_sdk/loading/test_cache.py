@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -351,6 +352,19 @@ def test_a_load_that_ends_cleanly_clears_what_was_before(cache: Cache) -> None:
     with cache.journal.loading(digest), cache.journal.loading(digest):
         pass
     assert list((cache.folder / "loading").iterdir()) == []
+
+
+def test_nobody_who_loads_at_the_same_time_is_taken_for_one_who_ended(cache: Cache) -> None:
+    digest = artifact().digest
+
+    def load_often() -> None:
+        for _ in range(100):
+            with cache.journal.loading(digest):
+                pass
+
+    with ThreadPoolExecutor(8) as pool:
+        for loads in [pool.submit(load_often) for _ in range(8)]:
+            loads.result()
 
 
 def test_the_state_that_was_kept_last_comes_back(cache: Cache) -> None:
