@@ -1,5 +1,6 @@
 """From a release to four processes that serve it, over a loop written by hand on the same log."""
 
+import os
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from benchmarks.measure import Figure, of, ratios
 from modelwire import connect
 from modelwire.hooks import Hooks
 from modelwire_schemas.release import ReleasePublished
+from modelwire_schemas.routing import ModelVersion
 from tests.models.good import mlp
 
 CONSUMERS = 4
@@ -67,6 +69,10 @@ def serve() -> None:
         def after_swap(self, route: str, before: str | None, after: str) -> None:
             del route, before
             swaps.put(after)
+
+        def on_nack(self, version: ModelVersion, code: str, detail: str) -> None:
+            print(version.version, code, detail, file=sys.stderr, flush=True)
+            os._exit(1)
 
     hooks = Told()
     with connect(url, namespace=NAMESPACE, cache=folder / "cache", hooks=hooks) as models:
