@@ -23,6 +23,8 @@ from modelwire_publisher import publish
 from modelwire_router.changes import flip, split
 from modelwire_router.demo.files import flights, model
 from modelwire_router.feed import read_events
+from modelwire_router.fleet import newest_reports
+from modelwire_router.views import WARM
 from modelwire_schemas.control import Body
 from tests.consumer_sdk import actors
 from tests.processes import Running, modelwire, python, running
@@ -74,6 +76,12 @@ class Airport:
     def records(self, stream: str) -> list[Record]:
         count = self.log.streams().get(stream, 0)
         return [r for p in range(count) for r in self.log.read(Place(stream, p), -1, 100_000)]
+
+    def warm(self, version: str) -> set[int]:
+        """Return the processes that have said that they hold a version warm."""
+        reports = [report for report, _ in newest_reports(self.log, "default")]
+        warm = [(r.pid, v.version) for r in reports for v in r.versions if v.state in WARM]
+        return {pid for pid, held in warm if held == version}
 
     def done(self) -> bool:
         return len(self.records(OUT)) >= len(self.records(IN))
@@ -133,6 +141,8 @@ def test_fifty_scorers_killed_at_random_moments_lose_and_double_nothing(airport:
     with airport.scorer() as one, airport.scorer() as other:
         eventually(airport.done, within=60, what="the rest to be scored")
         eventually(lambda: fold_log(airport.log, "default").earliest < time.time() * 1000)
+        pids = {one.process.pid, other.process.pid}
+        eventually(lambda: airport.warm("2") >= pids, within=60, what="both to have it warm")
         airport.land(200)
         eventually(airport.done, within=30)
         for scorer in (one, other):
