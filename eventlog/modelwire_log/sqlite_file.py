@@ -92,16 +92,6 @@ class LogFile:
                     connection.rollback()
                 raise
 
-    @contextmanager
-    def alone(self, timeout: float) -> Generator[None]:
-        """Let no other thread write meanwhile; `write` may be called inside."""
-        if not self._writer.lock.acquire(timeout=max(timeout, 0)):
-            raise unavailable(self.path, "this process keeps it busy", "see what it writes")
-        try:
-            yield
-        finally:
-            self._writer.lock.release()
-
     def close(self) -> None:
         """Close for good."""
         self._closed = True

@@ -69,17 +69,15 @@ def all_heads(connection: sqlite3.Connection) -> list[Head]:
     return _checked(connection.execute(_SELECT))
 
 
-def create(connection: sqlite3.Connection, stream: str, partitions: int) -> None:
-    """Make a stream if it is not there."""
-    if heads(connection, stream):
-        return
+def create(connection: sqlite3.Connection, stream: str, partitions: int) -> list[Head]:
+    """Make a stream that is not there, and return its ends."""
     last = connection.execute("SELECT max(place) FROM places").fetchone()[0] or 0
-    for n in range(partitions):
-        head = Head(last + 1 + n, Place(stream, n), partitions)
-        connection.execute(
-            "INSERT INTO places VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (head.number, stream, n, partitions, head.next, head.high, head.seal()),
-        )
+    ends = [Head(last + 1 + n, Place(stream, n), partitions) for n in range(partitions)]
+    connection.executemany(
+        "INSERT INTO places VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [(end.number, stream, end.place.partition, partitions, 0, 0, end.seal()) for end in ends],
+    )
+    return ends
 
 
 def store_head(connection: sqlite3.Connection, head: Head) -> None:

@@ -30,8 +30,7 @@ def put(
     keyless: int,
 ) -> list[Receipt]:
     """Append inside a transaction, if need be to a new stream; `keyless` starts the turns."""
-    create(connection, stream, 1)
-    ends = heads(connection, stream)
+    ends = heads(connection, stream) or create(connection, stream, 1)
     if len(ends) == 1 and all(m.partition in (None, 0) for m in messages):
         offsets = _put(connection, ends[0], messages, appended)
         return [Receipt(stream, 0, offset, appended) for offset in offsets]

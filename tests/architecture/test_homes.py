@@ -33,6 +33,7 @@ HOMES: dict[str, str] = {
     "eventlog/modelwire_log/sqlite_file.py": "lends a connection to one thread at a time",
     "eventlog/modelwire_log/sqlite_life.py": "beats for the members of groups",
     "eventlog/modelwire_log/sqlite_notice.py": "waits for notices and for a turn to write",
+    "eventlog/modelwire_log/sqlite_queue.py": "appends for several threads at once",
     "router/modelwire_router/cli/publish.py": "ends a watch by a signal",
     "router/modelwire_router/cli/score.py": "ends scoring by a signal",
 }

@@ -127,7 +127,7 @@ def test_what_threads_append_while_the_log_is_busy_becomes_one_transaction(path:
         ]
         for thread in threads:
             thread.start()
-        eventually(lambda: writer.waiting == 19, what="one to write and the others to wait")
+        eventually(lambda: writer.queue.waiting == 19, what="one to write and the others to wait")
         holder.tell()
         for thread in threads:
             thread.join()
