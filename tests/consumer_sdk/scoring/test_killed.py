@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
-from itertools import cycle, islice
+from itertools import chain, cycle, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,9 @@ class Airport:
         for version in ("1", "2"):
             publish(model(f"v{version}"), model=ROUTE, version=version, log=self.log)
         self.flip("1")
-        self._flights = read_events(flights(), key_field="tailnum")
+        # However quick the log is, there is always one more flight.
+        again = (read_events(flights(), key_field="tailnum") for _ in repeat(None))
+        self._flights = chain.from_iterable(again)
 
     def flip(self, version: str) -> None:
         self._send(flip(fold_log(self.log, "default"), ROUTE, version))
