@@ -48,11 +48,11 @@ def may_score(lane: Lane, ts: int, snapshot: Snapshot, now: int, staleness: Stal
     if snapshot.offset < lane.control:
         return False
     verdict = settlement(ts, snapshot.horizon, now)
-    if verdict is Settlement.SETTLED:
+    if verdict is not Settlement.WAIT:
         return True
     if staleness is Staleness.WAIT:
         return False
-    if verdict is Settlement.AHEAD or snapshot.stale_since:
+    if snapshot.stale_since:
         return True
     if lane.waiting_ms < 0:
         lane.waiting_ms = now

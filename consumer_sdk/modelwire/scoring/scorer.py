@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from modelwire.control.horizon import MAX_WAIT
 from modelwire.control.state import Accepted, State
 from modelwire.models import Models
 from modelwire.scoring.events import Fields, Reading, decode
@@ -163,17 +164,20 @@ class Scorer:
         plan = snapshot.plans.get(self._job.route)
         if plan is None or plan.route is None:
             return 0
-        batch = self._take(plan, snapshot)
+        now = self._models.live.present(snapshot)
+        batch = self._take(plan, snapshot, now)
         if not batch:
             return 0
-        outputs, finished = self._outputs(plan, snapshot, batch)
-        return self._commit(consumer, snapshot, outputs, finished)
+        outputs, finished = self._outputs(plan, snapshot, batch, now + MAX_WAIT)
+        done = self._commit(consumer, snapshot, outputs, finished)
+        if done:
+            self._count_times([t.ts for t in finished], snapshot.horizon, now + MAX_WAIT)
+        return done
 
-    def _take(self, plan: RoutePlan, snapshot: Snapshot) -> list[_Taken]:
+    def _take(self, plan: RoutePlan, snapshot: Snapshot, now: int) -> list[_Taken]:
         """Return the events that may be scored now, lane by lane, in order."""
         assert plan.route is not None  # noqa: S101  the caller has looked
         staleness = plan.route.head.document.staleness
-        now = self._models.live.present(snapshot)
         batch: list[_Taken] = []
         for lane in self._lanes.values():
             records = list(lane.records)
@@ -187,7 +191,7 @@ class Scorer:
         return batch
 
     def _outputs(
-        self, plan: RoutePlan, snapshot: Snapshot, batch: Sequence[_Taken]
+        self, plan: RoutePlan, snapshot: Snapshot, batch: Sequence[_Taken], patience: int
     ) -> tuple[list[tuple[str, Message]], list[_Taken]]:
         """Return what is to be written, and the events that this finishes."""
         good = [t for t in batch if not isinstance(t.fields, ModelwireError)]
@@ -195,7 +199,7 @@ class Scorer:
         stage = dict.fromkeys(faults, "decode")
         made: dict[int, Message | None] = {}
         if good:
-            answers = self._answers(plan, snapshot, good)
+            answers = self._answers(plan, snapshot, good, patience)
             if isinstance(answers, NotReady):
                 faults |= {id(t): answers for t in good}
             else:
@@ -208,7 +212,7 @@ class Scorer:
         return self._arrange(batch, made, faults, stage)
 
     def _answers(
-        self, plan: RoutePlan, snapshot: Snapshot, good: Sequence[_Taken]
+        self, plan: RoutePlan, snapshot: Snapshot, good: Sequence[_Taken], patience: int
     ) -> Answers | NotReady:
         reading, records = self._job.reading, [t.record for t in good]
         fields = [t.fields for t in good]
@@ -220,7 +224,8 @@ class Scorer:
         )
         times = [t.ts for t in good]
         try:
-            return predict_rows(plan, rows, times, self._models.past, snapshot.horizon)
+            past, until = self._models.past, snapshot.horizon
+            return predict_rows(plan, rows, times, past, until, patience)
         except NotReady as error:
             return error
 
@@ -284,6 +289,15 @@ class Scorer:
         self.totals.dead += dead
         self.totals.outputs += len(outputs) - dead
         return len(finished)
+
+    def _count_times(self, times: Sequence[int], horizon: int, patience: int) -> None:
+        """Count the events whose time was not settled, or lay far ahead of the clock (R10)."""
+        if max(times) >= horizon:
+            for ts in times:
+                if ts >= horizon:
+                    self._models.live.tally.add("unsettled")
+                if ts > patience:
+                    self._models.live.tally.add("clock_ahead")
 
     def _hold(self, consumer: Consumer) -> None:
         """Read no further where events wait, and read on where none do."""

@@ -15,7 +15,7 @@ from modelwire.routing.batch import assign_batch
 from modelwire.serving.answer import Answers, Provenance
 from modelwire.serving.choosing import decide, document_for, run
 from modelwire.serving.past import Past
-from modelwire.serving.plan import Decision, Quick, RoutePlan
+from modelwire.serving.plan import FOREVER, Decision, Quick, RoutePlan
 from modelwire.serving.rows import Given, Rows
 from modelwire.serving.servable import Servable
 from modelwire_schemas.errors import ModelwireError, NotReady
@@ -38,11 +38,14 @@ class Part:
 class _Work:
     """A batch on its way: who serves which rows, and what could not be served."""
 
-    def __init__(self, plan: RoutePlan, rows: Rows, times: Times, horizon: int) -> None:
+    def __init__(
+        self, plan: RoutePlan, rows: Rows, times: Times, horizon: int, patience: int
+    ) -> None:
         self.plan = plan
         self.rows = rows
         self.times = times
         self.horizon = horizon
+        self.patience = patience
         self.parts: list[Part] = []
         self.errors: dict[int, ModelwireError] = {}
 
@@ -82,14 +85,19 @@ def predict_whole(quick: Quick, given: Given, *beside: Sequence[object] | None) 
 
 
 def predict_rows(
-    plan: RoutePlan, rows: Rows, times: Times, past: Past | None, horizon: int
+    plan: RoutePlan,
+    rows: Rows,
+    times: Times,
+    past: Past | None,
+    horizon: int,
+    patience: int = FOREVER,
 ) -> Answers:
     """Return the answers of a batch; `times` (ms) is one for all rows, or one a row.
 
-    Rows at or beyond `horizon` (ms) are not settled. Raises NotReady when no row can be served
-    for a reason that all share.
+    Rows at or beyond `horizon` (ms) are not settled; those beyond `patience` wait for nothing
+    (R10). Raises NotReady when no row can be served for a reason that all share.
     """
-    work = _Work(plan, rows, times, horizon)
+    work = _Work(plan, rows, times, horizon, patience)
     for accepted, indices in _documents(work, past):
         _assign(work, accepted, indices)
     return _run(work)
@@ -162,7 +170,8 @@ def _assign_each(work: _Work, accepted: Accepted, numbers: Indices) -> None:
     for row in numbers.tolist():
         settled = work.time(row) < work.horizon
         try:
-            decision = decide(work.plan, accepted, work.rows.event(row), settled=settled)
+            event, ahead = work.rows.event(row), work.time(row) > work.patience
+            decision = decide(work.plan, accepted, event, settled=settled, ahead=ahead)
         except ModelwireError as error:
             work.fail(row, error)
             continue

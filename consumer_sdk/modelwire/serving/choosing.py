@@ -33,11 +33,17 @@ def document_for(
         return found
 
 
-def decide(plan: RoutePlan, accepted: Accepted, event: Event, *, settled: bool) -> Decision:
-    """Return who answers; what is not settled goes by the document's staleness policy (R10)."""
-    if settled or accepted.document.staleness is Staleness.CONTINUE:
+def decide(
+    plan: RoutePlan, accepted: Accepted, event: Event, *, settled: bool, ahead: bool = False
+) -> Decision:
+    """Return who answers; what is not settled goes by the document's staleness policy (R10).
+
+    Nothing waits for a time that lies far `ahead` of the clock.
+    """
+    policy = accepted.document.staleness
+    if settled or policy is Staleness.CONTINUE or (ahead and policy is Staleness.WAIT):
         return plan.decide(accepted, event, settled=settled)
-    if accepted.document.staleness is Staleness.WAIT:
+    if policy is Staleness.WAIT:
         raise NotReady(
             "E_UNSETTLED",
             "the rules of this time are not settled, and the route's policy is to wait",
@@ -46,12 +52,14 @@ def decide(plan: RoutePlan, accepted: Accepted, event: Event, *, settled: bool) 
     return plan.decide_fallback(accepted, event)
 
 
-def serve(plan: RoutePlan, accepted: Accepted, event: Event, *, settled: bool) -> Answer:
+def serve(
+    plan: RoutePlan, accepted: Accepted, event: Event, *, settled: bool, ahead: bool = False
+) -> Answer:
     """Return an event's answer; where its version raises, a fallback answers.
 
     Raises Rejected `E_MODEL` when none does, or the field at fault.
     """
-    decision = decide(plan, accepted, event, settled=settled)
+    decision = decide(plan, accepted, event, settled=settled, ahead=ahead)
     try:
         return run(decision, event.body)
     except Rejected as error:

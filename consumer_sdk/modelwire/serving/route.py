@@ -142,10 +142,13 @@ class Route:
         snapshot = self._fresh()
         present = self._live.present(snapshot)
         times = _times(at, present, len(batch))
-        latest = times if isinstance(times, int) else max(times)
+        patience = present + MAX_WAIT
+        some = [times] if isinstance(times, int) else times
+        latest = max((t for t in some if t <= patience), default=max(some))
         snapshot, _ = self._settled(snapshot, latest, present)
+        plan, until = self._plan(snapshot), snapshot.horizon
         try:
-            return predict_rows(self._plan(snapshot), batch, times, self._past, snapshot.horizon)
+            return predict_rows(plan, batch, times, self._past, until, patience)
         except NotReady as error:
             raise self._explained(error) from None
 
@@ -187,10 +190,11 @@ class Route:
         snapshot = self._fresh()
         present = self._live.present(snapshot)
         ts = event_time(at, present)
-        snapshot, settled = self._settled(snapshot, ts, present)
+        snapshot, found = self._settled(snapshot, ts, present)
         plan = self._plan(snapshot)
         accepted = document_for(plan, ts, event.fields, self._past)
-        return serve(plan, accepted, event, settled=settled)
+        settled, ahead = found is Settlement.SETTLED, found is Settlement.AHEAD
+        return serve(plan, accepted, event, settled=settled, ahead=ahead)
 
     def _fresh(self) -> Snapshot:
         """Return the snapshot; in the child of a fork, once it has one of its own."""
@@ -203,7 +207,7 @@ class Route:
             raise NotReady("E_NOT_READY", f"route {self.name} was closed or has just been opened")
         return plan
 
-    def _settled(self, snapshot: Snapshot, ts: int, present: int) -> tuple[Snapshot, bool]:
+    def _settled(self, snapshot: Snapshot, ts: int, present: int) -> tuple[Snapshot, Settlement]:
         """Wait for the horizon to pass `ts` where that may help; say whether it has (R10)."""
         verdict = settlement(ts, snapshot.horizon, present)
         if verdict is Settlement.AHEAD:
@@ -211,10 +215,10 @@ class Route:
         if verdict is Settlement.WAIT and not snapshot.stale_since:
             self._live.wait_for(lambda s: ts < s.horizon or bool(s.stale_since), MAX_WAIT / 1000)
         snapshot = self._live.snapshot
-        settled = ts < snapshot.horizon
-        if not settled:
-            self._live.tally.add("unsettled")
-        return snapshot, settled
+        if ts < snapshot.horizon:
+            return snapshot, Settlement.SETTLED
+        self._live.tally.add("unsettled")
+        return snapshot, verdict
 
 
 def _times(at: Sequence[Time] | Time | None, present: int, size: int) -> list[int] | int:

@@ -43,7 +43,8 @@ def test_the_policy_may_be_to_wait_for_ever() -> None:
 
 
 def test_an_event_far_ahead_of_the_clock_does_not_wait() -> None:
-    assert may(Lane(PLACE, -1), 500 + MAX_WAIT + 1, 500, snapshot())
+    for policy in Staleness:
+        assert may(Lane(PLACE, -1), 500 + MAX_WAIT + 1, 500, snapshot(horizon=900), policy)
 
 
 def test_without_the_control_log_nothing_waits_for_news_of_it() -> None:
