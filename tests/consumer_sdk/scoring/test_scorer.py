@@ -249,6 +249,21 @@ def test_an_event_of_the_future_waits_no_longer_than_its_time(bench: Bench) -> N
     assert by_time[ahead[1]] is True
 
 
+def test_an_event_a_day_ahead_does_not_hold_its_partition_where_the_policy_is_to_wait(
+    bench: Bench,
+) -> None:
+    rule = Rule("all", (Variant("1", "1", ((0, BUCKETS),)),), Split(salt=ROUTE))
+    bench.world.write(RoutingDocument(ROUTE, "late", (rule,), staleness=Staleness.WAIT))
+    bench.world.log.create(bench.source, 1)
+    now = bench.world.log.append(bench.source, Message(events(1)[0])).appended
+    day = now + 24 * 3600 * 1000
+    bench.world.log.append(bench.source, Message(events(1)[0], timestamp=day))
+    bench.world.log.append(bench.source, Message(events(1)[0]))
+    bench.score()
+    assert [v["unsettled"] for v in values(bench.outputs())] == [False, True, False]
+    assert dict(bench.models.live.tally.values())["clock_ahead"] == 1
+
+
 @pytest.mark.parametrize("staleness", [Staleness.CONTINUE, Staleness.WAIT])
 def test_a_stream_goes_on_by_the_policy_when_the_control_log_is_silent(
     tmp_path: Path, staleness: Staleness

@@ -351,6 +351,17 @@ def test_what_is_not_settled_goes_by_the_policy(staleness: Staleness) -> None:
         assert (answer.served_by, answer.routed_to, answer.unsettled) == (served, "1", True)
 
 
+def test_not_even_a_policy_to_wait_waits_for_a_day_ahead() -> None:
+    clock = ManualClock()
+    with models(VERSIONS, clock=clock) as made:
+        write(made, rule(v1=10_000), staleness=Staleness.WAIT)
+        route, day = made.route(ROUTE), clock.now() + 86_400_000
+        answer = route.predict({"x": 0.0}, at=day)
+        assert (answer.version, answer.unsettled) == ("1", True)
+        answers = route.predict_batch([{"x": 0.0}] * 2, at=[day, clock.now() - 1_000])
+        assert [a.unsettled for a in (answers[0], answers[1])] == [True, False]
+
+
 # -- life
 
 
