@@ -59,7 +59,7 @@ def check_of(hint: object) -> Callable[[Anything], object]:
 
 def word(kind: str, value: str, *, least: int = 0) -> None:
     """Require one short printable line."""
-    if not least <= len(value) <= MAX_WORD or not value.isprintable():
+    if not least <= len(value) <= MAX_WORD or not names.printable(value):
         raise Rejected(
             "E_WORD",
             f"{kind} {value!r:.80} is no valid word",

@@ -6,6 +6,10 @@ from modelwire_schemas.errors import Rejected
 
 PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 VERSION_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}", re.ASCII)
+HIDDEN = re.compile(
+    r"[\x00-\x1f\x7f-\xa0\xad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000"
+    r"\ud800-\uf8ff\ufeff\ufff0-\ufffb\ufffe\uffff\U000e0000-\U000e00ff\U000f0000-\U0010ffff]"
+)
 DIGEST_PATTERN = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -44,6 +48,15 @@ def version(value: object) -> str:
         expected="1 to 64 of A-Z a-z 0-9 . _ + - and a letter or digit first",
         todo="choose another version",
     )
+
+
+def printable(text: str) -> bool:
+    """Whether a text is one line without characters that hide or move others.
+
+    By a fixed list: `str.isprintable` follows Python's tables, which differ from release to
+    release, and readers of the log must not.
+    """
+    return HIDDEN.search(text) is None
 
 
 def digest(value: object) -> str:

@@ -198,7 +198,7 @@ def _check_event_field(what: str, field: str) -> None:
 
 
 def _check_salt(where: str, salt: str) -> None:
-    if "|" in salt or not salt.isprintable() or len(salt) > MAX_SALT:
+    if "|" in salt or not names.printable(salt) or len(salt) > MAX_SALT:
         raise Rejected(
             "E_SALT",
             f"salt {salt!r} of {where}",
