@@ -150,7 +150,9 @@ def _check_fit(state: State, change: Change, named: list[Release]) -> None:
         return
     main = _main_release(state, route.head.document)
     for new in named:
-        for fault in differences(main.contract, new.contract) if main else ():
+        if main is None or new is main:
+            continue
+        for fault in differences(main.contract, new.contract):
             raise Rejected(
                 "E_CONTRACT",
                 f"{new.model} {new.version} does not fit: {fault}",

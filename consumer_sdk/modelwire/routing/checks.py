@@ -67,8 +67,8 @@ def redraws(before: RoutingDocument, after: RoutingDocument) -> tuple[tuple[Rule
     earlier = {rule.name: rule for rule in before.rules}
     earlier.setdefault(after.rules[-1].name, before.rules[-1])
     pairs = [(earlier[rule.name], rule) for rule in after.rules if rule.name in earlier]
-    changed = [(old, new) for old, new in pairs if old.split != new.split]
-    return tuple((old, new) for old, new in changed if _is_drawn(old) and _is_drawn(new))
+    changed = [pair for pair in pairs if pair[0].split != pair[1].split]
+    return tuple([pair for pair in changed if all(map(_is_drawn, pair))])
 
 
 def _is_drawn(rule: Rule) -> bool:
@@ -82,7 +82,7 @@ def _check_rules(rules: tuple[Rule, ...]) -> None:
         raise _wrong_rules("a document without a rule", "a rule or more")
     for rule in rules:
         names.name("rule", rule.name)
-    if (doubled := _doubled([rule.name for rule in rules])) is not None:
+    if len(rules) > 1 and (doubled := _doubled([rule.name for rule in rules])) is not None:
         raise _wrong_rules(f"rule {doubled} twice", "every name once")
     if rules[-1].match is not None:
         raise _wrong_rules(
@@ -114,7 +114,7 @@ def _check_rule(rule: Rule) -> None:
 
 def _check_split(rule: Rule) -> None:
     split = rule.split
-    _check_salt(f"rule {rule.name}", split.salt)
+    _check_salt("rule", rule.name, split.salt)
     if not split.field:
         return
     _check_event_field(f"split field of rule {rule.name}", split.field)
@@ -154,7 +154,7 @@ def _check_partitions(rule: Rule) -> None:
 
 def _check_shadow(shadow: Shadow) -> None:
     names.version(shadow.version)
-    _check_salt(f"shadow {shadow.version}", shadow.salt)
+    _check_salt("shadow", shadow.version, shadow.salt)
     if not 0 <= shadow.sample <= BUCKETS:
         raise Rejected(
             "E_SAMPLE",
@@ -197,11 +197,11 @@ def _check_event_field(what: str, field: str) -> None:
     check_field(what, field)
 
 
-def _check_salt(where: str, salt: str) -> None:
+def _check_salt(kind: str, name: str, salt: str) -> None:
     if "|" in salt or not names.printable(salt) or len(salt) > MAX_SALT:
         raise Rejected(
             "E_SALT",
-            f"salt {salt!r} of {where}",
+            f"salt {salt!r} of {kind} {name}",
             expected=f"at most {MAX_SALT} printable characters without a |",
             todo="choose another salt",
         )

@@ -73,7 +73,7 @@ def check_whole(variants: Sequence[Variant]) -> None:
     for variant in variants:
         _check_ranges(variant)
     at = 0
-    for start, end in sorted(range_ for variant in variants for range_ in variant.buckets):
+    for start, end in sorted([range_ for variant in variants for range_ in variant.buckets]):
         if start != at:
             fault = "belong to nobody" if start > at else "belong to two variants"
             first, last = sorted((at, start))
