@@ -72,11 +72,13 @@ def submit(
 ) -> Outcome:
     """Append a command and return its verdict, which the fold gives and nobody else.
 
-    `state` saves folding again what the caller has folded. A repeated `request_id` with the same
+    `state` saves folding again what the caller has folded, and its time counts where this
+    machine's clock is behind the log's. A repeated `request_id` with the same
     body gets its first verdict, so a retry is safe. Raises Unavailable when the log is away.
     """
     request = request_id or secrets.token_hex(16)
-    record = _record(body, by, request, (clock or SystemClock()).now() + EXPIRES)
+    now = max((clock or SystemClock()).now(), state.now if state else 0)
+    record = _record(body, by, request, now + EXPIRES)
     message = seal(record, source=by.source)
     receipt = log.append(topic(namespace, "control"), message, timeout=timeout)
     seen: list[Verdict] = []

@@ -82,7 +82,7 @@ def _check_rules(rules: tuple[Rule, ...]) -> None:
         raise _wrong_rules("a document without a rule", "a rule or more")
     for rule in rules:
         names.name("rule", rule.name)
-    if len(rules) > 1 and (doubled := _doubled([rule.name for rule in rules])) is not None:
+    if (doubled := _doubled([rule.name for rule in rules])) is not None:
         raise _wrong_rules(f"rule {doubled} twice", "every name once")
     if rules[-1].match is not None:
         raise _wrong_rules(

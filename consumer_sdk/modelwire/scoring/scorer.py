@@ -176,8 +176,7 @@ class Scorer:
 
     def _take(self, plan: RoutePlan, snapshot: Snapshot, now: int) -> list[_Taken]:
         """Return the events that may be scored now, lane by lane, in order."""
-        assert plan.route is not None  # noqa: S101  the caller has looked
-        staleness = plan.route.head.document.staleness
+        staleness = plan.staleness(now)
         batch: list[_Taken] = []
         for lane in self._lanes.values():
             records = list(lane.records)

@@ -13,7 +13,7 @@ from modelwire.serving.servable import Servable
 from modelwire_schemas.contracts import differences
 from modelwire_schemas.errors import NotReady
 from modelwire_schemas.release import Contract
-from modelwire_schemas.routing import ModelVersion
+from modelwire_schemas.routing import ModelVersion, Staleness
 
 FOREVER = 2**62
 
@@ -155,6 +155,13 @@ class RoutePlan:
             if a.effective <= now
             for version in a.document.versions()
         )
+
+    def staleness(self, now: int) -> Staleness:
+        """Return the policy of the document in force now for what can not be settled (R10)."""
+        try:
+            return self.accepted(now, now).document.staleness
+        except (NotReady, BelowFloor):
+            return Staleness.WAIT
 
     def compile(self, accepted: Accepted) -> CompiledDocument:
         """Return a document compiled; one that was read from the log is compiled here.

@@ -97,6 +97,13 @@ def test_a_command_expires_ten_minutes_after_its_author_sent_it() -> None:
     assert submit(log, NAMESPACE, release("1"), By(), clock=clock).verdict.code == "E_EXPIRED"
 
 
+def test_a_clock_that_is_behind_the_log_goes_by_the_state_that_was_read() -> None:
+    log = served()
+    slow = ManualClock(now=log_time(log) - EXPIRES - 60_000)
+    state = fold_log(log, NAMESPACE)
+    assert submit(log, NAMESPACE, change("2", 1), By(), clock=slow, state=state).verdict.accepted
+
+
 def log_time(log: MemoryLog) -> int:
     return log.append("time", Message(b"")).appended
 
