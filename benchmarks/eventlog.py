@@ -14,9 +14,9 @@ from time import monotonic_ns, perf_counter_ns, sleep, time_ns
 
 from benchmarks.measure import Figure, in_turns, of, quantile, ratios
 from modelwire_log.contract import START, Message, Place
-from modelwire_log.sqlite import SqliteLog
-from modelwire_log.sqlite_headers import packed
-from modelwire_log.sqlite_schema import RECORDS
+from modelwire_log.sqlite.headers import packed
+from modelwire_log.sqlite.log import SqliteLog
+from modelwire_log.sqlite.schema import RECORDS
 
 BATCH, ROUNDS = 500, 150
 APPENDS, PAUSE_S = 600, 0.01
@@ -126,7 +126,7 @@ READER = """
 import resource, sys, time
 from pathlib import Path
 from modelwire_log.contract import START, Place
-from modelwire_log.sqlite import SqliteLog
+from modelwire_log.sqlite.log import SqliteLog
 
 log, place, after, late = SqliteLog(Path(sys.argv[1])), Place(sys.argv[2]), START, []
 log.wait(place, after, 0.01)
@@ -190,7 +190,7 @@ WRITER = """
 import sys, time
 from pathlib import Path
 from modelwire_log.contract import Message
-from modelwire_log.sqlite import SqliteLog
+from modelwire_log.sqlite.log import SqliteLog
 
 log, end = SqliteLog(Path(sys.argv[1])), time.monotonic() + float(sys.argv[2])
 longest = 0.0

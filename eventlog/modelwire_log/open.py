@@ -6,8 +6,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from modelwire_log.contract import Log
-from modelwire_log.kafka_settings import kafka_settings
-from modelwire_log.memory import MemoryLog
+from modelwire_log.kafka.settings import kafka_settings
+from modelwire_log.memory.log import MemoryLog
 from modelwire_schemas.errors import Rejected
 
 FORMS = "memory: or sqlite:///path or kafka://host:port[,host:port]"
@@ -37,7 +37,7 @@ def open_log(url: str, *, kafka: Mapping[str, str] | None = None, make: bool = T
 
 
 def _sqlite(url: str, *, make: bool) -> Log:
-    from modelwire_log.sqlite import SqliteLog
+    from modelwire_log.sqlite.log import SqliteLog
 
     path = unquote(url.removeprefix("sqlite:///"))
     if not url.startswith("sqlite:///") or path in {"", "/"} or "\0" in path:
@@ -57,7 +57,7 @@ def _kafka(url: str, settings: Mapping[str, str]) -> Log:
     if not parts.netloc or parts.path.strip("/") or parts.query or parts.fragment:
         raise _no_url(url, "names no brokers")
     try:
-        from modelwire_log.kafka import KafkaLog
+        from modelwire_log.kafka.log import KafkaLog
     except ImportError:
         raise Rejected(
             "E_REQUIREMENT",

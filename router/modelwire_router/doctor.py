@@ -74,8 +74,8 @@ def _log(log: Log, namespace: str) -> Finding:
 def _topics(log: Log, namespace: str) -> Finding:
     if log.capabilities.makes_streams:
         return Finding("topics", ok=True, found="streams make themselves")
-    from modelwire_log.kafka import KafkaLog
-    from modelwire_log.kafka_setup import check_topics
+    from modelwire_log.kafka.log import KafkaLog
+    from modelwire_log.kafka.setup import check_topics
 
     assert isinstance(log, KafkaLog)  # noqa: S101  the one keeper that makes no streams
     faults = check_topics(log, namespace)

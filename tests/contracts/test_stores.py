@@ -15,7 +15,7 @@ from obstore.store import S3Store
 from modelwire.loading.cache import Cache
 from modelwire.loading.fetch import fetch
 from modelwire_log.contract import Place
-from modelwire_log.memory import MemoryLog
+from modelwire_log.memory.log import MemoryLog
 from modelwire_publisher.artifact import Staged, stage
 from modelwire_publisher.progress import silent
 from modelwire_publisher.store.choose import choose, named

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelwire_log.contract import START, Group, Message, Place, Position
-from modelwire_log.sqlite import SqliteLog
+from modelwire_log.sqlite.log import SqliteLog
 from modelwire_schemas.errors import ModelwireError
 
 ROOT = Path(__file__).parents[2]

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from modelwire_log import kafka_settings
-from modelwire_log.kafka import KafkaLog
-from modelwire_log.kafka_settings import (
+from modelwire_log.kafka import settings as kafka_settings
+from modelwire_log.kafka.log import KafkaLog
+from modelwire_log.kafka.settings import (
     for_a_member,
     for_asking,
     for_following,

@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from modelwire_log.kafka_topics import (
+from modelwire_log.kafka.topics import (
     control_topic,
     create_command,
     faults,

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from modelwire_log.contract import START, Group, Message, Place
-from modelwire_log.memory import MemoryLog
+from modelwire_log.memory.log import MemoryLog
 from modelwire_schemas.errors import Unavailable
 
 PLACE = Place("events")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from modelwire_log.contract import START, Message, Place
-from modelwire_log.memory import MemoryLog
+from modelwire_log.memory.log import MemoryLog
 from modelwire_log.open import open_log
 from modelwire_schemas.errors import Rejected
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from modelwire_log.contract import START, Group, Message, Place, Position, Record
-from modelwire_log.sqlite import SqliteLog
-from modelwire_log.sqlite_headers import packed, unpacked
+from modelwire_log.sqlite.headers import packed, unpacked
+from modelwire_log.sqlite.log import SqliteLog
 from modelwire_schemas.errors import Corrupt, ModelwireError
 
 FLIPS = 300

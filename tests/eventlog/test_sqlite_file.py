@@ -10,10 +10,10 @@ import pytest
 
 from modelwire_log.clock import wall_ms
 from modelwire_log.contract import START, Message, Place
-from modelwire_log.sqlite import SqliteLog
-from modelwire_log.sqlite_file import LogFile
-from modelwire_log.sqlite_schema import FORMAT
-from modelwire_log.sqlite_writer import Writer
+from modelwire_log.sqlite.file import LogFile
+from modelwire_log.sqlite.log import SqliteLog
+from modelwire_log.sqlite.schema import FORMAT
+from modelwire_log.sqlite.writer import Writer
 from modelwire_schemas.errors import ModelwireError, Rejected, TooNew, Unavailable
 from tests.eventlog.actors import actor, as_nobody, fork, hold_the_lock, outlive
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from modelwire_log.contract import START, Consumer, Group, Message, Place, Record
-from modelwire_log.sqlite import SqliteLog
+from modelwire_log.sqlite.log import SqliteLog
 from tests.eventlog.actors import Actor, actor, score, sleep_on_a_batch
 from tests.waiting import eventually
 

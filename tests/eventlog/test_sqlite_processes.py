@@ -13,10 +13,10 @@ import pytest
 
 from modelwire_log.clock import wall_ms
 from modelwire_log.contract import START, Message, Place, Record
-from modelwire_log.sqlite import SqliteLog
-from modelwire_log.sqlite_file import LogFile
-from modelwire_log.sqlite_notice import Ear, notice_file
-from modelwire_log.sqlite_writer import Writer
+from modelwire_log.sqlite.file import LogFile
+from modelwire_log.sqlite.log import SqliteLog
+from modelwire_log.sqlite.notice import Ear, notice_file
+from modelwire_log.sqlite.writer import Writer
 from modelwire_schemas.errors import Rejected, Unavailable
 from tests.eventlog.actors import actor, hold_the_lock, wait, wait_without_inotify, write
 from tests.waiting import eventually

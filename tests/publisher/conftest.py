@@ -7,7 +7,7 @@ from typing import TypeAlias
 import pytest
 
 from modelwire.loading.probe import Prober
-from modelwire_log.memory import MemoryLog
+from modelwire_log.memory.log import MemoryLog
 from tests.publisher.desk import Desk
 
 Write: TypeAlias = Callable[..., Path]

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 
-from modelwire_log.sqlite import SqliteLog
+from modelwire_log.sqlite.log import SqliteLog
 from modelwire_publisher import Stage, publish
 from modelwire_publisher.publishing import release
 from modelwire_publisher.store.folder import Folder

@@ -16,7 +16,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from modelwire.loading.probe import Prober
-from modelwire_log.memory import MemoryLog
+from modelwire_log.memory.log import MemoryLog
 from modelwire_publisher import Stage
 from tests.models import hostile
 from tests.models.good import bytes_of, mlp, model_of, save_mapped, save_sized

@@ -18,7 +18,7 @@ from modelwire.loading.cache import Cache
 from modelwire.loading.formats import LoadOptions
 from modelwire.loading.probe import Prober
 from modelwire.loading.states import VersionState
-from modelwire_log.memory import MemoryLog
+from modelwire_log.memory.log import MemoryLog
 from modelwire_log.open import open_log
 from modelwire_publisher import Stage, publish, withdraw
 from modelwire_schemas.errors import Conflict, NotFound, Rejected, Unavailable

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from modelwire.control.reading import fold_log
-from modelwire_log.memory import MemoryLog
+from modelwire_log.memory.log import MemoryLog
 from modelwire_publisher import Watched
 from modelwire_publisher.dropped import Dropped, Memory, find, ready
 from modelwire_publisher.order import Order

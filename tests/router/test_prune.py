@@ -12,7 +12,7 @@ from modelwire.control.reading import fold_log
 from modelwire.loading.cache import Cache
 from modelwire.loading.fetch import fetch
 from modelwire.loading.probe import Prober
-from modelwire_log.memory import MemoryLog
+from modelwire_log.memory.log import MemoryLog
 from modelwire_publisher import Stage, withdraw
 from modelwire_router.prune import prunable, prune_chunks
 from modelwire_schemas.errors import NotFound

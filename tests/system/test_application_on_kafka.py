@@ -17,7 +17,7 @@ from confluent_kafka.cimpl import NewTopic
 
 import modelwire as sdk
 from modelwire_log.contract import Message, Place, Record
-from modelwire_log.kafka import KafkaLog
+from modelwire_log.kafka.log import KafkaLog
 from modelwire_publisher import publish
 from modelwire_router.demo.files import flights, model
 from modelwire_router.feed import read_events

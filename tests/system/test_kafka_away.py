@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from modelwire_log.contract import START, Consumer, Group, Message, Place, Position, Record
-from modelwire_log.kafka import KafkaLog
+from modelwire_log.kafka.log import KafkaLog
 from modelwire_schemas.errors import Conflict, Corrupt, NotFound, Unavailable
 from tests.system.broker import Broker
 from tests.waiting import eventually

@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from modelwire_log.contract import START, Consumer, Group, Message, Place, Position, Record
-from modelwire_log.kafka import KafkaLog
+from modelwire_log.kafka.log import KafkaLog
 from tests.system.broker import Broker
 from tests.waiting import eventually
 
@@ -101,7 +101,7 @@ def test_another_programs_position_is_taken_over_without_c_and_h(log: KafkaLog) 
 SLEEPING = """
 import sys
 from modelwire_log.contract import Group, Place, Position
-from modelwire_log.kafka import KafkaLog
+from modelwire_log.kafka.log import KafkaLog
 from modelwire_schemas.errors import ModelwireError
 
 url, stream, name = sys.argv[1:]
@@ -145,7 +145,7 @@ def test_who_slept_while_another_took_over_is_fenced(log: KafkaLog) -> None:
 FORKING = """
 import os, sys
 from modelwire_log.contract import Group, Message, Place
-from modelwire_log.kafka import KafkaLog
+from modelwire_log.kafka.log import KafkaLog
 
 url, stream, child = sys.argv[1:]
 log = KafkaLog(url)

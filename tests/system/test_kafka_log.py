@@ -21,9 +21,9 @@ from confluent_kafka.admin import (
 )
 
 from modelwire_log.contract import START, Consumer, Group, Message, Place, Position, Record
-from modelwire_log.kafka import KafkaLog
-from modelwire_log.kafka_setup import check_topics, create_topics
-from modelwire_log.kafka_topics import Grant, control_topic, grants, own_topics
+from modelwire_log.kafka.log import KafkaLog
+from modelwire_log.kafka.setup import check_topics, create_topics
+from modelwire_log.kafka.topics import Grant, control_topic, grants, own_topics
 from modelwire_schemas.errors import NotFound, Rejected, Unavailable
 from tests.system import jars
 from tests.system.broker import PLAIN_USER, Broker, SecureDoor

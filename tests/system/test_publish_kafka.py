@@ -11,8 +11,8 @@ from modelwire.control.reading import control_place
 from modelwire.loading.cache import Cache
 from modelwire.loading.fetch import fetch
 from modelwire_log.envelope import open_envelope
-from modelwire_log.kafka import KafkaLog
-from modelwire_log.kafka_setup import create_topics
+from modelwire_log.kafka.log import KafkaLog
+from modelwire_log.kafka.setup import create_topics
 from modelwire_publisher import PublishedRelease, publish
 from modelwire_schemas.control import ControlRecord
 from modelwire_schemas.errors import Conflict, NotFound, Unavailable

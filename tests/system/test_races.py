@@ -11,8 +11,8 @@ import yaml
 from modelwire.control.commands import By, submit
 from modelwire.control.reading import fold_log
 from modelwire_log.contract import Log
-from modelwire_log.kafka import KafkaLog
-from modelwire_log.kafka_setup import create_topics
+from modelwire_log.kafka.log import KafkaLog
+from modelwire_log.kafka.setup import create_topics
 from modelwire_log.open import open_log
 from tests.consumer_sdk.control.making import MODEL, ROUTE, change, document, release
 from tests.processes import Running, modelwire, python, running

@@ -19,7 +19,7 @@ from modelwire.routing.ranges import from_percent, reweigh
 from modelwire.serving.servable import Servable
 from modelwire.serving.snapshot import Snapshot
 from modelwire.testing.functions import Function, FunctionModel, WholeEvents
-from modelwire_log.memory import MemoryLog
+from modelwire_log.memory.log import MemoryLog
 from modelwire_schemas.control import Body
 from modelwire_schemas.errors import NotFound, TimedOut
 from modelwire_schemas.release import (

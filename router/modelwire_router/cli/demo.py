@@ -47,8 +47,8 @@ def _url(session: Session, place: Path, *, kafka: bool) -> str:
 
 
 def _make_topics(log: Log) -> None:
-    from modelwire_log.kafka import KafkaLog
-    from modelwire_log.kafka_setup import BROKERS_OWN, create_topics
+    from modelwire_log.kafka.log import KafkaLog
+    from modelwire_log.kafka.setup import BROKERS_OWN, create_topics
     from modelwire_router.demo.stage import EVENTS, GRAVEYARD, NAMESPACE, OUTPUTS, PARTITIONS
 
     assert isinstance(log, KafkaLog)  # noqa: S101  the URL says so

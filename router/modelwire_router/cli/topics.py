@@ -23,8 +23,8 @@ def create(session: Session, streams: tuple[str, ...], partitions: int, replicat
             log.create(stream, partitions)
         session.say(f"{session.url} needs no topics; streams: {', '.join(streams) or 'none'}")
         return
-    from modelwire_log.kafka import KafkaLog
-    from modelwire_log.kafka_setup import create_topics
+    from modelwire_log.kafka.log import KafkaLog
+    from modelwire_log.kafka.setup import create_topics
 
     assert isinstance(log, KafkaLog)  # noqa: S101  the one keeper that makes no streams
     made = create_topics(log, session.namespace, replication)
@@ -44,8 +44,8 @@ def check(session: Session) -> int:
     if log.capabilities.makes_streams:
         session.say(f"{session.url} has no topics to check")
         return 0
-    from modelwire_log.kafka import KafkaLog
-    from modelwire_log.kafka_setup import check_topics
+    from modelwire_log.kafka.log import KafkaLog
+    from modelwire_log.kafka.setup import check_topics
 
     assert isinstance(log, KafkaLog)  # noqa: S101  the one keeper that makes no streams
     found = check_topics(log, session.namespace)
@@ -70,7 +70,7 @@ def print_(
     groups: tuple[str, ...],
 ) -> None:
     """Print the commands that make the topics and give each role its least rights."""
-    from modelwire_log.kafka_topics import print_topics
+    from modelwire_log.kafka.topics import print_topics
 
     url = session.url
     servers = url.removeprefix("kafka://") if url.startswith("kafka:") else "localhost:9092"

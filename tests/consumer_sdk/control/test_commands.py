@@ -8,7 +8,7 @@ from modelwire.clock import ManualClock
 from modelwire.control.commands import EXPIRES, By, me, submit
 from modelwire.control.reading import fold_log
 from modelwire_log.contract import Message, Place, Receipt, Record
-from modelwire_log.memory import MemoryLog
+from modelwire_log.memory.log import MemoryLog
 from modelwire_schemas.errors import Conflict, Rejected, Unavailable
 from modelwire_schemas.names import topic
 from tests.consumer_sdk.control.making import ROUTE, change, release

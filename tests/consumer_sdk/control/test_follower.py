@@ -13,7 +13,7 @@ from modelwire.control.reading import fold_log
 from modelwire.control.state import LEAD, State
 from modelwire_log.contract import Message, Place, Record
 from modelwire_log.envelope import seal
-from modelwire_log.memory import MemoryLog
+from modelwire_log.memory.log import MemoryLog
 from modelwire_schemas.control import FOLD_VERSION, Body
 from modelwire_schemas.errors import Corrupt, TooNew, Unavailable
 from modelwire_schemas.names import topic

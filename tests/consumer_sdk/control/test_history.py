@@ -8,7 +8,7 @@ from modelwire.control.reading import after_offset, after_time, fold_log
 from modelwire.control.saved import state_hash
 from modelwire.control.state import State
 from modelwire_log.contract import Message
-from modelwire_log.memory import MemoryLog
+from modelwire_log.memory.log import MemoryLog
 from modelwire_schemas.control import Body
 from modelwire_schemas.names import topic
 from tests.consumer_sdk.control.making import LEAD, MODEL, ROUTE, change, document, release

@@ -13,7 +13,7 @@ from modelwire.loading.pace import Pace, Patience
 from modelwire.loading.uris import parse
 from modelwire_log.contract import Log, Place
 from modelwire_log.envelope import seal
-from modelwire_log.memory import MemoryLog
+from modelwire_log.memory.log import MemoryLog
 from modelwire_schemas.artifact import ArtifactChunk
 from modelwire_schemas.errors import ModelwireError, Rejected, TimedOut
 from modelwire_schemas.release import Artifact, ChunkSpan

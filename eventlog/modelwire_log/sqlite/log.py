@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-from modelwire_log import sqlite_groups as books
 from modelwire_log.clock import wall_ms
 from modelwire_log.contract import (
     Capabilities,
@@ -21,13 +20,14 @@ from modelwire_log.contract import (
     Record,
 )
 from modelwire_log.member import LOOK_AGAIN_S, Member
-from modelwire_log.sqlite_desk import SqliteDesk
-from modelwire_log.sqlite_file import LogFile
-from modelwire_log.sqlite_heads import head_of, next_of
-from modelwire_log.sqlite_life import Heart
-from modelwire_log.sqlite_put import blank
-from modelwire_log.sqlite_take import first_at, take
-from modelwire_log.sqlite_writer import Writer, durable
+from modelwire_log.sqlite import groups as books
+from modelwire_log.sqlite.desk import SqliteDesk
+from modelwire_log.sqlite.file import LogFile
+from modelwire_log.sqlite.heads import head_of, next_of
+from modelwire_log.sqlite.life import Heart
+from modelwire_log.sqlite.put import blank
+from modelwire_log.sqlite.take import first_at, take
+from modelwire_log.sqlite.writer import Writer, durable
 from modelwire_log.streams import stream_name
 
 SESSION_S = 6.0

@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from modelwire_log.sqlite_errors import gone, is_lasting, told, unavailable
-from modelwire_log.sqlite_notice import Ear, notice_file, turn
-from modelwire_log.sqlite_schema import is_made, make
+from modelwire_log.sqlite.errors import gone, is_lasting, told, unavailable
+from modelwire_log.sqlite.notice import Ear, notice_file, turn
+from modelwire_log.sqlite.schema import is_made, make
 from modelwire_schemas.errors import Unavailable
 
 LOOK_S = 0.1

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from threading import Lock
 
 from modelwire_log.contract import Place
-from modelwire_log.kafka_client import Clients
-from modelwire_log.kafka_reader import Reader
+from modelwire_log.kafka.client import Clients
+from modelwire_log.kafka.reader import Reader
 
 _MOST_IDLE = 8
 _LONGEST_IDLE_S = 30.0

@@ -1,7 +1,7 @@
 """Making and checking the topics of a namespace: what the operator's command does."""
 
-from modelwire_log.kafka import KafkaLog
-from modelwire_log.kafka_topics import Fault, faults, missing, own_topics
+from modelwire_log.kafka.log import KafkaLog
+from modelwire_log.kafka.topics import Fault, faults, missing, own_topics
 from modelwire_schemas.errors import NotFound
 
 _WITHIN_S = 10.0

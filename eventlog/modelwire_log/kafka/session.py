@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from threading import Lock
 from typing import Protocol
 
-from modelwire_log.kafka_admin import Admin
-from modelwire_log.kafka_client import Clients
-from modelwire_log.kafka_guard import Guard
-from modelwire_log.kafka_pool import Pool
-from modelwire_log.kafka_query import Query
-from modelwire_log.kafka_sender import Sender
+from modelwire_log.kafka.admin import Admin
+from modelwire_log.kafka.client import Clients
+from modelwire_log.kafka.guard import Guard
+from modelwire_log.kafka.pool import Pool
+from modelwire_log.kafka.query import Query
+from modelwire_log.kafka.sender import Sender
 from modelwire_schemas.errors import Unavailable
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from modelwire_log.contract import Place
-from modelwire_log.sqlite_schema import OFFSET_BITS
-from modelwire_log.sqlite_seal import damaged, seal
+from modelwire_log.sqlite.schema import OFFSET_BITS
+from modelwire_log.sqlite.seal import damaged, seal
 
 _SELECT = "SELECT place, stream, partition, partitions, next, high, crc FROM places"
 _Row = tuple[int, str, int, int, int, int, int]

@@ -3,11 +3,11 @@
 import sqlite3
 
 from modelwire_log.contract import START, Place, Record
-from modelwire_log.sqlite_errors import code_of
-from modelwire_log.sqlite_headers import unpacked
-from modelwire_log.sqlite_heads import Head
-from modelwire_log.sqlite_rows import OFFSETS, SELECT, Row, is_sound
-from modelwire_log.sqlite_seal import damaged
+from modelwire_log.sqlite.errors import code_of
+from modelwire_log.sqlite.headers import unpacked
+from modelwire_log.sqlite.heads import Head
+from modelwire_log.sqlite.rows import OFFSETS, SELECT, Row, is_sound
+from modelwire_log.sqlite.seal import damaged
 from modelwire_schemas.errors import Corrupt
 
 

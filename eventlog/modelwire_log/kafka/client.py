@@ -10,8 +10,8 @@ from typing import TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from modelwire_log import kafka_settings
-from modelwire_log.kafka_errors import reason, translated
+from modelwire_log.kafka import settings as kafka_settings
+from modelwire_log.kafka.errors import reason, translated
 from modelwire_schemas.errors import ModelwireError, Rejected
 
 logger = logging.getLogger("modelwire.log")

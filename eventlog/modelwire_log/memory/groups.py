@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from modelwire_log.contract import Group, Message, Place, Position, Record
 from modelwire_log.member import Share, fenced
-from modelwire_log.memory_store import Members, Store
+from modelwire_log.memory.store import Members, Store
 
 
 class MemoryDesk:

@@ -9,9 +9,9 @@ from typing import TypeVar
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from modelwire_log.contract import Place
-from modelwire_log.kafka_client import Clients
-from modelwire_log.kafka_errors import no_stream
-from modelwire_log.kafka_position import topic_of
+from modelwire_log.kafka.client import Clients
+from modelwire_log.kafka.errors import no_stream
+from modelwire_log.kafka.position import topic_of
 from modelwire_schemas.errors import ModelwireError, NotFound, Unavailable
 
 _MADE_WITHIN_S = 10.0

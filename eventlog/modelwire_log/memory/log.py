@@ -16,8 +16,8 @@ from modelwire_log.contract import (
     Record,
 )
 from modelwire_log.member import Member
-from modelwire_log.memory_groups import MemoryDesk
-from modelwire_log.memory_store import Store
+from modelwire_log.memory.groups import MemoryDesk
+from modelwire_log.memory.store import Store
 
 
 class MemoryLog:

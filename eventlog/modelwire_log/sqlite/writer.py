@@ -5,11 +5,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 from modelwire_log.contract import Message, Receipt
-from modelwire_log.sqlite_errors import unavailable
-from modelwire_log.sqlite_file import LogFile
-from modelwire_log.sqlite_heads import append_time, create, heads
-from modelwire_log.sqlite_put import put
-from modelwire_log.sqlite_queue import Queue, Request
+from modelwire_log.sqlite.errors import unavailable
+from modelwire_log.sqlite.file import LogFile
+from modelwire_log.sqlite.heads import append_time, create, heads
+from modelwire_log.sqlite.put import put
+from modelwire_log.sqlite.queue import Queue, Request
 from modelwire_log.streams import OWN, stream_name
 from modelwire_schemas.errors import ModelwireError, Unavailable
 

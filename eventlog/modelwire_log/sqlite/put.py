@@ -5,9 +5,9 @@ import struct
 from collections.abc import Sequence
 
 from modelwire_log.contract import Message, Receipt
-from modelwire_log.sqlite_headers import packed
-from modelwire_log.sqlite_heads import Head, create, heads, store_head
-from modelwire_log.sqlite_rows import FIELDS, SELECT, Row, checksum
+from modelwire_log.sqlite.headers import packed
+from modelwire_log.sqlite.heads import Head, create, heads, store_head
+from modelwire_log.sqlite.rows import FIELDS, SELECT, Row, checksum
 from modelwire_log.streams import checked_partition, partition_of
 from modelwire_schemas.errors import Rejected
 

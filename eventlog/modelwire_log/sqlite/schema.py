@@ -10,8 +10,8 @@ import sqlite3
 import uuid
 from pathlib import Path
 
-from modelwire_log.sqlite_errors import not_a_log, unavailable
-from modelwire_log.sqlite_seal import seal
+from modelwire_log.sqlite.errors import not_a_log, unavailable
+from modelwire_log.sqlite.seal import seal
 from modelwire_schemas.errors import TooNew
 
 APPLICATION = 0x6D776C67

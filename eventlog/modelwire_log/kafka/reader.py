@@ -7,8 +7,8 @@ from typing import cast
 from confluent_kafka import KafkaError, Message as KafkaMessage, TopicPartition
 
 from modelwire_log.contract import Place, Record
-from modelwire_log.kafka_client import Clients
-from modelwire_log.kafka_position import where
+from modelwire_log.kafka.client import Clients
+from modelwire_log.kafka.position import where
 from modelwire_schemas.errors import ModelwireError
 
 _AT_ONCE = 1000

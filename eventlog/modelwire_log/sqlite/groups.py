@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 
 from modelwire_log.contract import Place, Position
 from modelwire_log.sharing import share_out
-from modelwire_log.sqlite_life import Life, now_ms
-from modelwire_log.sqlite_seal import damaged, seal
+from modelwire_log.sqlite.life import Life, now_ms
+from modelwire_log.sqlite.seal import damaged, seal
 
 BEAT_AHEAD_MS = 1000
 """A beat from later than this is one from before the machine's last start."""

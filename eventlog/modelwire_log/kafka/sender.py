@@ -10,9 +10,9 @@ from threading import Lock
 from confluent_kafka import KafkaError, KafkaException, Message as KafkaMessage, Producer
 
 from modelwire_log.contract import Message, Receipt
-from modelwire_log.kafka_client import Clients
-from modelwire_log.kafka_errors import reason
-from modelwire_log.kafka_position import where
+from modelwire_log.kafka.client import Clients
+from modelwire_log.kafka.errors import reason
+from modelwire_log.kafka.position import where
 from modelwire_schemas.errors import ModelwireError, Unavailable
 
 _SLICE_S = 0.005

@@ -2,10 +2,10 @@
 
 import re
 
-from modelwire_log.kafka_admin import Admin
-from modelwire_log.kafka_client import logger
-from modelwire_log.kafka_query import Query
-from modelwire_log.kafka_topics import control_topic, faults, mend_command
+from modelwire_log.kafka.admin import Admin
+from modelwire_log.kafka.client import logger
+from modelwire_log.kafka.query import Query
+from modelwire_log.kafka.topics import control_topic, faults, mend_command
 from modelwire_schemas.errors import Rejected, Unavailable
 
 _CONTROL = re.compile(r"modelwire\.(?P<namespace>.+)\.control")

@@ -3,8 +3,8 @@
 import struct
 from typing import Any
 
-from modelwire_log.sqlite_schema import OFFSET_BITS
-from modelwire_log.sqlite_seal import crc_of, crc_on
+from modelwire_log.sqlite.schema import OFFSET_BITS
+from modelwire_log.sqlite.seal import crc_of, crc_on
 
 FIELDS = "id, timestamp, appended, high, crc, key, headers, value"
 SELECT = """

@@ -6,14 +6,14 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
-from modelwire_log import sqlite_groups as books
 from modelwire_log.contract import Group, Message, Place, Position, Record
 from modelwire_log.member import LOOK_AGAIN_S, Share, fenced
-from modelwire_log.sqlite_file import LogFile
-from modelwire_log.sqlite_heads import Head, head_of
-from modelwire_log.sqlite_life import Heart, this_life
-from modelwire_log.sqlite_take import first_at, take
-from modelwire_log.sqlite_writer import Writer, durable
+from modelwire_log.sqlite import groups as books
+from modelwire_log.sqlite.file import LogFile
+from modelwire_log.sqlite.heads import Head, head_of
+from modelwire_log.sqlite.life import Heart, this_life
+from modelwire_log.sqlite.take import first_at, take
+from modelwire_log.sqlite.writer import Writer, durable
 
 READ_S = 5.0
 WRITE_S = 30.0

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from confluent_kafka import Consumer as Client, KafkaError, KafkaException, TopicPartition
 
 from modelwire_log.contract import START, Group, Message, Place, Position, Record
-from modelwire_log.kafka_client import Clients, logger
-from modelwire_log.kafka_errors import DENIED, NOT_THERE, reason
-from modelwire_log.kafka_position import from_topic, place_of, to_topic, topic_of
-from modelwire_log.kafka_reader import record
-from modelwire_log.kafka_session import Sessions
+from modelwire_log.kafka.client import Clients, logger
+from modelwire_log.kafka.errors import DENIED, NOT_THERE, reason
+from modelwire_log.kafka.position import from_topic, place_of, to_topic, topic_of
+from modelwire_log.kafka.reader import record
+from modelwire_log.kafka.session import Sessions
 from modelwire_log.member import fenced
 from modelwire_schemas.errors import Conflict, ModelwireError, NotFound
 

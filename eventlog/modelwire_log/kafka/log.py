@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from modelwire_log import kafka_settings
 from modelwire_log.contract import (
     Capabilities,
     Consumer,
@@ -16,9 +15,10 @@ from modelwire_log.contract import (
     Receipt,
     Record,
 )
-from modelwire_log.kafka_group import KafkaConsumer
-from modelwire_log.kafka_guard import cannot_delete
-from modelwire_log.kafka_session import Session, Sessions
+from modelwire_log.kafka import settings as kafka_settings
+from modelwire_log.kafka.group import KafkaConsumer
+from modelwire_log.kafka.guard import cannot_delete
+from modelwire_log.kafka.session import Session, Sessions
 from modelwire_log.streams import checked_partition, stream_name
 
 _LEAST_S = 0.1

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from modelwire_log.sqlite_file import LogFile
+from modelwire_log.sqlite.file import LogFile
 from modelwire_schemas.errors import ModelwireError
 
 BEATS_IN_A_SESSION = 3

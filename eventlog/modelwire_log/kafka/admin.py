@@ -18,9 +18,9 @@ from confluent_kafka.admin import (
 )
 
 from modelwire_log.contract import Position
-from modelwire_log.kafka_client import Clients
-from modelwire_log.kafka_errors import reason
-from modelwire_log.kafka_position import from_topic
+from modelwire_log.kafka.client import Clients
+from modelwire_log.kafka.errors import reason
+from modelwire_log.kafka.position import from_topic
 
 _WITHIN_S = 10.0
 _FOUND_WITHIN_S = 5.0
