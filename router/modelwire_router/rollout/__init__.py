@@ -1,0 +1,1 @@
+"""How a rollout goes on, step by step; pure."""
