@@ -94,9 +94,9 @@ class SetWeight:
 
 @dataclass(frozen=True, slots=True)
 class MovePartitions:
-    """Give the candidate so many more source partitions, in order."""
+    """Give the candidate these source partitions more: (stream, partition), named in the file."""
 
-    count: int
+    partitions: tuple[tuple[str, int], ...]
     kind: Literal["partitions"] = "partitions"
 
 
