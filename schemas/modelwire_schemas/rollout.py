@@ -55,12 +55,14 @@ class Rollout:
     """Where a rollout stands: its id, its plan, the step it is at and since when.
 
     `plan` is the compiled rollout file in JSON: controllers read it, the fold gives it no meaning.
-    `since` (ms, the log's clock) is when the step began, `findings` why this document came.
+    `step` counts the steps that are done. `started` and `since` (ms, the log's clock) are when the
+    rollout and its step under way began, `findings` why this document came.
     """
 
     id: str
     plan: str
     step: int
+    started: int
     since: int
     phase: Phase = Phase.PROGRESSING
     note: str = ""
