@@ -14,7 +14,7 @@ from modelwire.control.saved import state_hash
 from modelwire_log.contract import Log
 from modelwire_log.open import open_log
 from modelwire_router.fleet import newest_reports
-from modelwire_router.views import HEARD_MS
+from modelwire_router.readiness import HEARD_MS
 from modelwire_schemas.errors import ModelwireError, Rejected
 
 POLLING = 100

@@ -6,17 +6,13 @@ from typing import Any
 from modelwire.control.history import Past
 from modelwire.control.state import ALWAYS, Accepted, RouteState, State
 from modelwire.control.timeline import reachable
+from modelwire_router.readiness import HEARD_MS, WARM
 from modelwire_schemas.control import Body
 from modelwire_schemas.fleet import FleetReport
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
 from modelwire_schemas.routing import PolicySet, RoutingChanged, RoutingDocument
 
 Row = Mapping[str, Any]
-
-HEARD_MS = 15_000
-"""An instance is live when it was heard of within so many ms (by the log's clock)."""
-
-WARM = frozenset({"warm", "serving"})
 
 
 def shares(document: RoutingDocument) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from modelwire_router.cli.session import Session
 from modelwire_router.fleet import newest_reports
-from modelwire_router.views import HEARD_MS, WARM
+from modelwire_router.readiness import HEARD_MS, WARM
 from modelwire_schemas.errors import TimedOut
 from modelwire_schemas.fleet import FleetReport
 

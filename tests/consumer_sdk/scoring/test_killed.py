@@ -24,7 +24,7 @@ from modelwire_router.changes import flip, split
 from modelwire_router.demo.files import flights, model
 from modelwire_router.feed import read_events
 from modelwire_router.fleet import newest_reports
-from modelwire_router.views import WARM
+from modelwire_router.readiness import WARM
 from modelwire_schemas.control import Body
 from tests.consumer_sdk import actors
 from tests.processes import Running, modelwire, python, running
