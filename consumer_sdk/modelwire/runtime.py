@@ -21,7 +21,7 @@ from modelwire.control.state import Release, State
 from modelwire.hooks import Hooks
 from modelwire.loading.bring import Bringer, Told
 from modelwire.loading.cache import Cache, Hold
-from modelwire.loading.formats import LoadOptions
+from modelwire.loading.formats import LoadOptions, Model
 from modelwire.loading.limits import memory_limit
 from modelwire.loading.pipeline import Pipeline, Wants
 from modelwire.loading.policy import wanted
@@ -48,8 +48,8 @@ KEEP_EVERY_S = 1.0
 
 UNBOUND = 1 << 62
 
-Bring: TypeAlias = Callable[[Release, Told], Servable]
-"""Makes a released version servable; blocks, and tells of every state on the way."""
+Bring: TypeAlias = Callable[[Release, Told], Callable[[], Servable]]
+"""Prepares a released version and returns what loads it; both block, and tell of every state."""
 
 
 class Runtime:
@@ -88,7 +88,7 @@ class Runtime:
         )
         self._control = self._follower.control
         self._pipeline = Pipeline(
-            self._put,
+            self._prepare,
             self._drop,
             self._rebuild,
             self._on_nack,
@@ -183,8 +183,11 @@ class Runtime:
             counted.update(asdict(plan.counts))
         return tuple(sorted((word, count) for word, count in counted.items() if count))
 
-    def _put(self, release: Release, told: Told) -> int:
-        servable = self._bring(release, told)
+    def _prepare(self, release: Release, told: Told) -> Callable[[], int]:
+        return partial(self._put, release, self._bring(release, told))
+
+    def _put(self, release: Release, load: Callable[[], Servable]) -> int:
+        servable = load()
         self._shelf.put(servable)
         self._holds[servable.version] = self._cache.hold(servable.digest)
         self._make_room(release)
@@ -201,8 +204,11 @@ class Runtime:
         except ModelwireError as error:
             logger.warning("the cache could not be pruned: %s", error)
 
-    def _from_release(self, release: Release, told: Told) -> Servable:
-        model, run_ns = self._bringer.bring(release, told)
+    def _from_release(self, release: Release, told: Told) -> Callable[[], Servable]:
+        return partial(self._servable, release, self._bringer.prepare(release, told))
+
+    def _servable(self, release: Release, load: Callable[[], tuple[Model, int]]) -> Servable:
+        model, run_ns = load()
         version = ModelVersion(release.model, release.version)
         features = compile_features(release.contract)
         return Servable(version, release.artifact.digest, release.contract, model, features, run_ns)

@@ -21,7 +21,7 @@ from modelwire_router.feed import read_events
 from modelwire_schemas.errors import NotReady, Rejected
 from modelwire_schemas.routing import ModelVersion
 from tests.consumer_sdk import actors
-from tests.models.good import mlp
+from tests.models.good import mlp, with_version_id
 from tests.models.hostile import bomb
 from tests.processes import python, running
 from tests.waiting import eventually
@@ -272,6 +272,22 @@ def test_what_does_not_fit_the_budget_is_refused_and_another_answers(
         world.flip("2")
         eventually(lambda: served_by(route) == "2", within=READY_S)
         assert states(models)["1"] in {"E_BUDGET", "freed"}
+
+
+@pytest.mark.parametrize("policy", ["availability", "resource"])
+def test_a_bad_version_drops_nobody_where_there_is_room_for_one(world: World, policy: str) -> None:
+    good = with_version_id(1)
+    world.release("1", content=good)
+    world.release("2", content=bomb())
+    world.flip("1")
+    with world.connect(memory=len(good), memory_policy=policy) as models:
+        route = models.route(ROUTE)
+        route.wait_until_ready(READY_S)
+        served = models.live.snapshot.warm
+        world.flip("2")
+        eventually(partial(refuses, models, "2", "E_PROBE_CRASH"), within=READY_S)
+        assert models.live.snapshot.warm == served
+        assert route.predict(event()).served_by == "1"
 
 
 # -- the cache

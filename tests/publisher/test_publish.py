@@ -76,7 +76,7 @@ def test_consumers_can_bring_what_was_published(desk: Desk, tmp_path: Path) -> N
     )
     states: list[VersionState] = []
     for version in "12":
-        bringer.bring(known(desk, version), states.append)[0].close()
+        bringer.prepare(known(desk, version), states.append)()[0].close()
     assert states[-1] is VersionState.WARM
     assert [release.artifact.form for release in desk.releases()] == ["packed", "mapped"]
 

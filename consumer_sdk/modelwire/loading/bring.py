@@ -1,7 +1,9 @@
-"""One version from its release to warm: fetch, verify, probe, load, warm."""
+"""One version from its release to warm: fetch, verify and probe, then load and warm."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
 from modelwire.control.reading import control_place
 from modelwire.control.state import Release
@@ -33,15 +35,16 @@ class Bringer:
     prober: Prober
     options: LoadOptions
 
-    def bring(self, release: Release, told: Told) -> tuple[Model, int]:
-        """Return the model of a release, warm, and the ns of one run.
+    def prepare(self, release: Release, told: Told) -> Callable[[], tuple[Model, int]]:
+        """Fetch, verify and probe a release; return what loads it.
 
-        `told` hears of every state on the way.
+        That gives the model, warm, and the ns of one run. `told` hears of every state on the way.
 
-        Blocks for as long as fetching and probing take. Raises ModelwireError with the code of
+        Blocks for as long as fetching and probing take. Both raise ModelwireError with the code of
         the refusal; Unavailable where a later attempt may do better.
         """
         told(VersionState.FETCHING)
+        self.cache.journal.check(release.artifact.digest)
         published = self._published(release)
         folder = fetch(published, self.log, topic(self.namespace, "artifacts"), self.cache)
         told(VersionState.VERIFIED)
@@ -59,6 +62,9 @@ class Bringer:
         if not found.ok:
             raise Rejected(found.code, found.detail)
         told(VersionState.PROBED)
+        return partial(self._load, published, folder, told)
+
+    def _load(self, published: ReleasePublished, folder: Path, told: Told) -> tuple[Model, int]:
         outputs = tuple(tensor.name for tensor in published.contract.outputs)
         options = replace(self.options, outputs=outputs)
         with self.cache.journal.loading(published.artifact.digest):

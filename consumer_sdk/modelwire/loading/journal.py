@@ -32,14 +32,7 @@ class Journal:
 
         Raises Rejected `E_QUARANTINED` when the process ended twice in a row while loading it.
         """
-        ended = self.unclean(digest)
-        if len(ended) >= UNCLEAN:
-            raise Rejected(
-                "E_QUARANTINED",
-                f"the process ended {len(ended)} times while loading it",
-                where=f"digest {digest[:12]}",
-                todo="publish another file",
-            )
+        ended = self.check(digest)
         path = self._folder / f"{digest}.{uuid.uuid4().hex}"
         handle = _begin(path)
         try:
@@ -49,6 +42,18 @@ class Journal:
                 done.unlink(missing_ok=True)
             if handle is not None:
                 os.close(handle)
+
+    def check(self, digest: str) -> list[Path]:
+        """Return the traces of unclean ends; raises Rejected `E_QUARANTINED` when two are there."""
+        ended = self.unclean(digest)
+        if len(ended) >= UNCLEAN:
+            raise Rejected(
+                "E_QUARANTINED",
+                f"the process ended {len(ended)} times while loading it",
+                where=f"digest {digest[:12]}",
+                todo="publish another file",
+            )
+        return ended
 
     def unclean(self, digest: str) -> list[Path]:
         """Return the traces of processes that ended while loading `digest`."""

@@ -4,10 +4,11 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from modelwire.clock import Clock
 from modelwire.control.state import Release, State
-from modelwire.loading.policy import Drop, Held, Load, MemoryPolicy, NoRoom, plan
+from modelwire.loading.policy import Drop, Held, Load, MemoryPolicy, NoRoom, Prepare, plan
 from modelwire.loading.states import VersionState, follows
 from modelwire_schemas.errors import ModelwireError, Unavailable
 from modelwire_schemas.fleet import VersionReport
@@ -45,14 +46,15 @@ class Wants:
 class Pipeline:
     """Carries out what `policy.plan` decides, one step after the other, in a thread of its own.
 
-    `load(release, told)` blocks and returns the bytes that the version keeps once it is warm and
-    on the shelf; it calls `told` with every state on the way. `drop` takes one off the shelf.
-    `changed` is called after every step; `refused` with each NACK.
+    `prepare(release, told)` blocks and returns what loads the version; that blocks, too, and
+    returns the bytes that it keeps once it is warm and on the shelf. Both call `told` with every
+    state on the way. `drop` takes a version off the shelf. `changed` is called after every step;
+    `refused` with each NACK.
     """
 
     def __init__(
         self,
-        load: Callable[[Release, Callable[[VersionState], None]], int],
+        prepare: Callable[[Release, Callable[[VersionState], None]], Callable[[], int]],
         drop: Callable[[ModelVersion], None],
         changed: Callable[[], None],
         refused: Callable[[ModelVersion, str, str], None],
@@ -61,7 +63,7 @@ class Pipeline:
         policy: MemoryPolicy,
         clock: Clock,
     ) -> None:
-        self._load = load
+        self._prepare = prepare
         self._drop = drop
         self._changed = changed
         self._refused = refused
@@ -69,6 +71,7 @@ class Pipeline:
         self._policy = policy
         self._clock = clock
         self._wants = Wants()
+        self._prepared: dict[ModelVersion, Callable[[], int]] = {}
         self._resident: dict[ModelVersion, int] = {}
         self._progress: dict[ModelVersion, Progress] = {}
         self._wake = threading.Event()
@@ -135,12 +138,15 @@ class Pipeline:
         step = plan(
             [v for v in wants.versions if self._may_try(v)],
             [Held(v, size) for v, size in self._resident.items()],
+            self._prepared,
             {v: r.artifact.size for v in wants.versions if (r := _release(wants, v))},
             self._budget,
             self._policy,
         )
-        if isinstance(step, Load):
-            self._bring(step.version, _release(wants, step.version))
+        if isinstance(step, Prepare):
+            self._attempt(step.version, partial(self._make_ready, step.version, wants))
+        elif isinstance(step, Load):
+            self._attempt(step.version, partial(self._load, step.version))
         elif isinstance(step, Drop):
             self._let_go(step.version)
         elif isinstance(step, NoRoom):
@@ -149,33 +155,36 @@ class Pipeline:
             self._progress[step.version].no_room = wants.versions
         return step is not None
 
-    def _bring(self, version: ModelVersion, release: Release | None) -> None:
-        if release is None:
-            return
-        progress = self._progress.setdefault(version, Progress())
-        if progress.state is VersionState.FAILED:
-            again = replace(progress, state=VersionState.WANTED, no_room=())
-            progress = self._progress[version] = again
+    def _make_ready(self, version: ModelVersion, wants: Wants) -> None:
+        release = wants.state.releases[version.model][version.version]
+        known = self._progress.get(version, Progress())
+        again = replace(known, state=VersionState.WANTED, no_room=())
+        progress = self._progress[version] = again
 
         def told(state: VersionState) -> None:
             assert follows(progress.state, state), (progress.state, state)  # noqa: S101
             progress.state = state
             self._changed()
 
-        try:
-            self._resident[version] = self._load(release, told)
-        except ModelwireError as error:
-            text = str(error).removeprefix(f"{error.code}: ")
-            self._refuse(version, error.code, text, retry=isinstance(error, Unavailable))
-            return
-        except Exception as error:  # whatever a format plug-in raises, the process goes on
-            logger.exception("loading %s %s failed", version.model, version.version)
-            self._refuse(version, "E_LOAD", f"{type(error).__name__}: {error}", retry=False)
-            return
+        self._prepared[version] = self._prepare(release, told)
+
+    def _load(self, version: ModelVersion) -> None:
+        self._resident[version] = self._prepared.pop(version)()
+        progress = self._progress[version]
         progress.code = progress.detail = ""
         progress.failures = 0
         progress.retry_ns = None
         self._changed()
+
+    def _attempt(self, version: ModelVersion, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except ModelwireError as error:
+            text = str(error).removeprefix(f"{error.code}: ")
+            self._refuse(version, error.code, text, retry=isinstance(error, Unavailable))
+        except Exception as error:  # whatever a format plug-in raises, the process goes on
+            logger.exception("loading %s %s failed", version.model, version.version)
+            self._refuse(version, "E_LOAD", f"{type(error).__name__}: {error}", retry=False)
 
     def _let_go(self, version: ModelVersion) -> None:
         progress = self._progress[version]
@@ -186,6 +195,7 @@ class Pipeline:
         self._changed()
 
     def _refuse(self, version: ModelVersion, code: str, detail: str, *, retry: bool) -> None:
+        self._prepared.pop(version, None)
         progress = self._progress.setdefault(version, Progress())
         told_before = progress.code == code
         progress.state, progress.code, progress.detail = VersionState.FAILED, code, detail
@@ -212,6 +222,7 @@ class Pipeline:
         gone = [v for v in self._progress if v not in wants.versions and v not in self._resident]
         for version in gone:
             del self._progress[version]
+            self._prepared.pop(version, None)
 
     def _seconds_to_retry(self) -> float | None:
         due = [p.retry_ns for p in self._progress.values() if p.retry_ns is not None]

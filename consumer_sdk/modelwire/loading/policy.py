@@ -1,4 +1,4 @@
-"""What to load or drop next: a pure function of what is wanted, what is held, and the budget."""
+"""What to do next: a pure function of what is wanted, prepared and held, and of the budget."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,10 @@ from modelwire_schemas.routing import ModelVersion, RoutingDocument
 
 
 class MemoryPolicy(StrEnum):
-    """Which comes first when a version replaces another: `availability` loads before it drops."""
+    """Which comes first when a version replaces another: `availability` loads before it drops.
+
+    Both prepare before they drop: what cannot be fetched or fails its probe costs none its place.
+    """
 
     AVAILABILITY = "availability"
     RESOURCE = "resource"
@@ -26,8 +29,15 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepare:
+    """Fetch, verify and probe this version next."""
+
+    version: ModelVersion
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
-    """Load this version next."""
+    """Load this version next; it is prepared and there is room."""
 
     version: ModelVersion
 
@@ -47,7 +57,7 @@ class NoRoom:
     short: int
 
 
-Step: TypeAlias = Load | Drop | NoRoom
+Step: TypeAlias = Prepare | Load | Drop | NoRoom
 
 
 def wanted(routes: Iterable[RouteState], now: int) -> tuple[ModelVersion, ...]:
@@ -69,6 +79,7 @@ def wanted(routes: Iterable[RouteState], now: int) -> tuple[ModelVersion, ...]:
 def plan(
     wants: Sequence[ModelVersion],
     held: Collection[Held],
+    prepared: Collection[ModelVersion],
     sizes: dict[ModelVersion, int],
     budget: int,
     policy: MemoryPolicy = MemoryPolicy.AVAILABILITY,
@@ -76,31 +87,34 @@ def plan(
     """Return the next step, or None when what is held is what should be.
 
     `sizes` are the bytes that versions are expected to take, `budget` the bytes for all of them.
-    Versions that failed are left out of `wants` by the caller.
+    `prepared` versions have passed their probe. Those that failed are left out of `wants` by the
+    caller.
     """
     warm = {h.version for h in held}
     useless = [h for h in held if h.version not in wants]
     missing = next((v for v in wants if v not in warm), None)
     if missing is None:
         return Drop(useless[0].version) if useless else None
-    if policy is MemoryPolicy.RESOURCE and useless:
-        return Drop(useless[0].version)
-    free = budget - sum(h.resident for h in held)
-    short = sizes.get(missing, 0) - free
-    if short <= 0:
-        return Load(missing)
-    return _make_room(missing, short, wants, held, useless)
+    step = _towards(missing, wants, held, useless, budget - sizes.get(missing, 0), policy)
+    if missing in prepared or isinstance(step, NoRoom):
+        return step
+    return Prepare(missing)
 
 
-def _make_room(
+def _towards(
     missing: ModelVersion,
-    short: int,
     wants: Sequence[ModelVersion],
     held: Collection[Held],
     useless: Sequence[Held],
-) -> Step:
-    if useless:
+    room: int,
+    policy: MemoryPolicy,
+) -> Load | Drop | NoRoom:
+    """Return the next step for a version that is prepared; `room` is what it leaves to others."""
+    short = sum(h.resident for h in held) - room
+    if useless and (short > 0 or policy is MemoryPolicy.RESOURCE):
         return Drop(useless[0].version)
+    if short <= 0:
+        return Load(missing)
     below = [h for h in held if wants.index(h.version) > wants.index(missing)]
     if sum(h.resident for h in below) >= short:
         return Drop(max(below, key=lambda h: wants.index(h.version)).version)

@@ -3,6 +3,7 @@
 import hashlib
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from modelwire.clock import Clock, ManualClock, SystemClock
@@ -160,9 +161,14 @@ class StandIn(Models):
         outcome.verdict.check()
         return outcome.verdict.offset
 
-    def _bring(self, release: Release, told: Told) -> Servable:
+    def _bring(self, release: Release, told: Told) -> Callable[[], Servable]:
+        for state in (VersionState.FETCHING, VersionState.VERIFIED, VersionState.PROBED):
+            told(state)
+        return partial(self._servable, release, told)
+
+    def _servable(self, release: Release, told: Told) -> Servable:
         version = ModelVersion(release.model, release.version)
-        for state in _ON_THE_WAY:
+        for state in (VersionState.LOADED, VersionState.WARM):
             told(state)
         return Servable(
             version,
@@ -171,15 +177,6 @@ class StandIn(Models):
             self._functions[version],
             WholeEvents(),
         )
-
-
-_ON_THE_WAY = (
-    VersionState.FETCHING,
-    VersionState.VERIFIED,
-    VersionState.PROBED,
-    VersionState.LOADED,
-    VersionState.WARM,
-)
 
 
 def _release(version: ModelVersion, outputs: tuple[str, ...]) -> ReleasePublished:
