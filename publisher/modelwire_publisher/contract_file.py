@@ -71,9 +71,9 @@ def _feeding(said: object, where: str) -> Feeding:
     outputs: tuple[str, ...] = ()
     if not faults:
         whole = cast("Mapping[str, object]", said)
-        for name, columns in cast("Mapping[object, object]", whole["inputs"]).items():
+        for name, columns in cast("Mapping[str, object]", whole["inputs"]).items():
             made, wrong = _columns(name, columns)
-            inputs[str(name)] = made
+            inputs[name] = made
             faults += wrong
         wanted = whole.get("outputs", ())
         faults += _output_faults(wanted)
@@ -104,9 +104,7 @@ def _output_faults(wanted: object) -> Iterator[str]:
             yield f"output {name!r} is {_kind(name)}: put it in quotes"
 
 
-def _columns(name: object, said: object) -> tuple[tuple[Column, ...], list[str]]:
-    if not isinstance(name, str):
-        return (), [f"input {name!r} is {_kind(name)}: put it in quotes"]
+def _columns(name: str, said: object) -> tuple[tuple[Column, ...], list[str]]:
     listed = cast("list[object]", said) if isinstance(said, list) else [said]
     faults = [] if listed else [f"input {name!r} has no field"]
     columns: list[Column] = []

@@ -1,50 +1,91 @@
-"""YAML that people write, read as plain data: no aliases, no tags, no doubled keys, no floods."""
+"""YAML that people write, read as plain data with places: no aliases, tags, doubled keys, floods.
 
-from collections.abc import Sequence
+Values are mappings with text as keys, lists, text, numbers, bools and null; a date is text.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias
 
 from modelwire_publisher.staging import opened
-from modelwire_schemas.errors import Rejected
+from modelwire_schemas.errors import Fault, Rejected
 
 MOST = 256 * 1024
 """Bytes of a file; one that people write has some hundred."""
 
 DEEPEST = 32
 
+Steps: TypeAlias = tuple[str | int, ...]
+"""The way to a part of a document: keys and positions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where something stands, counted from 1; `text` is a value without quotes, as written."""
+
+    line: int
+    column: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document: what it says, where its values stand, and where their keys."""
+
+    value: object
+    values: Mapping[Steps, Spot]
+    keys: Mapping[Steps, Spot]
+
 
 def load_file(path: Path) -> object:
     """Return what a YAML file says; raises what `load` and opening a file raise."""
+    return load(read_file(path), where=str(path))
+
+
+def read_file(path: Path) -> bytes:
+    """Return the bytes of a file; raises Rejected `E_TOO_BIG` and what opening one raises."""
     with opened(path) as file:
         _check_size(file.size, str(path))
-        content = path.read_bytes()
-    return load(content, where=str(path))
+        return path.read_bytes()
 
 
 def load(content: bytes, *, where: str) -> object:
-    """Return what YAML says: mappings, lists, text, numbers, bool, null.
+    """Return what the only document of a file says.
 
     Raises Rejected `E_YAML` with the line, `E_TOO_BIG`.
     """
+    documents, faults = read(content, where)
+    for fault in faults[:1]:
+        place = f"{where}, line {fault.line}"
+        raise Rejected(fault.code, fault.what, where=place, expected=fault.expected)
+    if len(documents) > 1:
+        second = documents[1].values[()]
+        raise Rejected(
+            "E_YAML",
+            "a second document begins",
+            where=f"{where}, line {second.line}",
+            expected="one document",
+        )
+    return documents[0].value if documents else None
+
+
+def read(content: bytes, file: str) -> tuple[tuple[Document, ...], tuple[Fault, ...]]:
+    """Return the documents of a file and all `E_YAML` that is wrong with them.
+
+    A part that is wrong is null, or left out. Raises Rejected `E_TOO_BIG`.
+    """
     import yaml
 
-    _check_size(len(content), where)
+    _check_size(len(content), file)
     try:
-        text = content.decode("utf-8-sig")
-        _check_events(text, where)
-        loader = yaml.SafeLoader(text)
-        root = loader.get_single_node()
-        if root is None:
-            return None
-        _check_keys(root, where)
-        return cast("object", loader.construct_document(root))
-    except UnicodeDecodeError:
-        raise Rejected("E_YAML", "the file is not text", where=where, expected="UTF-8") from None
-    except yaml.MarkedYAMLError as error:
-        what = f"{error.problem or error.context}"
-        raise _refused(what, where, error.problem_mark) from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise _refused(str(error), where, None) from None
+        reader = _Reader(content.decode("utf-8-sig"), file)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        return (), (_fault(file, Spot(line, 1), "the file is not text", "UTF-8"),)
+    except yaml.reader.ReaderError as error:
+        return (), (_fault(file, Spot(1, 1), str(error)),)
+    return reader.documents(), tuple(reader.faults)
 
 
 def _check_size(size: int, where: str) -> None:
@@ -54,47 +95,144 @@ def _check_size(size: int, where: str) -> None:
         )
 
 
-def _check_events(text: str, where: str) -> None:
-    """Refuse what makes a small file large or deep, before anything is built from it."""
-    import yaml
-
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            raise _refused("an alias (*) repeats a part", where, event.start_mark)
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > DEEPEST:
-            raise _refused(f"it is more than {DEEPEST} levels deep", where, event.start_mark)
+@dataclass(slots=True)
+class _Places:
+    values: dict[Steps, Spot] = field(default_factory=dict[Steps, Spot])
+    keys: dict[Steps, Spot] = field(default_factory=dict[Steps, Spot])
 
 
-def _check_keys(root: Any, where: str) -> None:  # noqa: ANN401 - yaml's nodes have no common type
-    import yaml
+class _Reader:
+    """Builds values from the parser's events: nothing is ever repeated or made from a tag."""
 
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, yaml.SequenceNode):
-            waiting += node.value
-        if isinstance(node, yaml.MappingNode):
-            waiting += [value for _, value in node.value]
-            _check_names([key for key, _ in node.value], where)
+    def __init__(self, text: str, file: str) -> None:
+        import yaml
+
+        self.faults: list[Fault] = []
+        self._file = file
+        self._yaml = yaml
+        self._loader = yaml.SafeLoader(text)
+        self._places = _Places()
+
+    def documents(self) -> tuple[Document, ...]:
+        """Read to the end, or to where the text is no YAML."""
+        found: list[Document] = []
+        try:
+            self._next()
+            while not self._loader.check_event(self._yaml.StreamEndEvent):
+                self._next()
+                self._places = _Places()
+                value = self._value(())
+                self._next()
+                found.append(Document(value, self._places.values, self._places.keys))
+        except self._yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            self._wrong(_spot(mark), f"{error.problem or error.context}")
+        return tuple(found)
+
+    def _value(self, steps: Steps) -> object:
+        event = self._next()
+        spot = self._places.values[steps] = _spot(event.start_mark)
+        if isinstance(event, self._yaml.AliasEvent):
+            self._wrong(spot, "an alias (*) repeats a part")
+            return None
+        if event.tag not in (None, "!"):
+            self._wrong(spot, f"a tag ({event.tag})")
+        if isinstance(event, self._yaml.ScalarEvent):
+            return self._scalar(event, steps)
+        if len(steps) >= DEEPEST:
+            raise self._too_deep(event)
+        return self._list(steps) if self._is_list(event) else self._mapping(steps)
+
+    def _list(self, steps: Steps) -> list[object]:
+        items: list[object] = []
+        while not self._loader.check_event(self._yaml.SequenceEndEvent):
+            items.append(self._value((*steps, len(items))))
+        self._next()
+        return items
+
+    def _mapping(self, steps: Steps) -> dict[str, object]:
+        fields: dict[str, object] = {}
+        while not self._loader.check_event(self._yaml.MappingEndEvent):
+            key, spot = self._key()
+            if key in fields:
+                self._wrong(spot, f"key {key!r} stands twice")
+            if key is None or key in fields:
+                self._value_aside(steps)
+                continue
+            self._places.keys[(*steps, key)] = spot
+            fields[key] = self._value((*steps, key))
+        self._next()
+        return fields
+
+    def _key(self) -> tuple[str | None, Spot]:
+        event = self._next()
+        spot = _spot(event.start_mark)
+        if isinstance(event, self._yaml.AliasEvent):
+            self._wrong(spot, "an alias (*) repeats a part")
+            return None, spot
+        if not isinstance(event, self._yaml.ScalarEvent):
+            self._wrong(spot, "a key is a list or a mapping")
+            self._skip()
+            return None, spot
+        if isinstance(self._made(event), str):
+            return event.value, spot
+        self._wrong(spot, f"key {event.value or 'null'} is no text", f'"{event.value}"')
+        return event.value, spot
+
+    def _scalar(self, event: Any, steps: Steps) -> object:  # noqa: ANN401 - yaml's own
+        spot = self._places.values[steps]
+        if event.style is None:
+            self._places.values[steps] = Spot(spot.line, spot.column, event.value)
+        try:
+            return self._made(event)
+        except (ValueError, OverflowError):
+            self._wrong(spot, f"{event.value[:40]!r} is no number")
+            return None
+
+    def _made(self, event: Any) -> object:  # noqa: ANN401 - yaml's own
+        """Return what a scalar stands for, by the rules of YAML 1.1."""
+        node = self._yaml.ScalarNode
+        loader: Any = self._loader
+        tag: str = loader.resolve(node, event.value, event.implicit)
+        if tag.rpartition(":")[2] not in {"null", "bool", "int", "float"}:
+            return event.value
+        return loader.construct_object(node(tag, event.value, event.start_mark, event.end_mark))
+
+    def _value_aside(self, steps: Steps) -> None:
+        """Read a value that belongs nowhere: only its faults count."""
+        places, self._places = self._places, _Places()
+        self._value((*steps, ""))
+        self._places = places
+
+    def _skip(self) -> None:
+        """Read on to the end of the list or mapping that has just begun."""
+        depth = 1
+        while depth:
+            event = self._next()
+            if depth > DEEPEST:
+                raise self._too_deep(event)
+            depth += isinstance(event, self._yaml.CollectionStartEvent)
+            depth -= isinstance(event, self._yaml.CollectionEndEvent)
+
+    def _is_list(self, event: object) -> bool:
+        return isinstance(event, self._yaml.SequenceStartEvent)
+
+    def _next(self) -> Any:  # noqa: ANN401 - yaml's events have no common type
+        loader: Any = self._loader
+        return loader.get_event()
+
+    def _too_deep(self, event: Any) -> Exception:  # noqa: ANN401 - yaml's own
+        """Return what ends the reading: the parser gets slow on what goes deeper."""
+        what = f"it is more than {DEEPEST} levels deep"
+        return self._yaml.MarkedYAMLError(problem=what, problem_mark=event.start_mark)
+
+    def _wrong(self, spot: Spot, what: str, expected: str = "plain YAML") -> None:
+        self.faults.append(_fault(self._file, spot, what, expected))
 
 
-def _check_names(keys: Sequence[Any], where: str) -> None:
-    import yaml
-
-    known: set[str] = set()
-    for key in keys:
-        if not isinstance(key, yaml.ScalarNode):
-            raise _refused("a key is a list or a mapping", where, key.start_mark)
-        if key.value in known:
-            raise _refused(f"key {key.value!r} stands twice", where, key.start_mark)
-        known.add(key.value)
+def _spot(mark: Any) -> Spot:  # noqa: ANN401 - yaml's own
+    return Spot(mark.line + 1, mark.column + 1) if mark is not None else Spot(1, 1)
 
 
-def _refused(what: str, where: str, mark: Any) -> Rejected:  # noqa: ANN401
-    line = f", line {mark.line + 1}" if mark is not None else ""
-    return Rejected("E_YAML", what, where=f"{where}{line}", expected="plain YAML")
+def _fault(file: str, spot: Spot, what: str, expected: str = "plain YAML") -> Fault:
+    return Fault(file, spot.line, spot.column, "E_YAML", what, expected)

@@ -4,6 +4,7 @@ ModelwireError          exit 1   something failed
 ├── NotFound            exit 3   what was asked for does not exist
 ├── Conflict            exit 4   somebody else was first; names who
 ├── Rejected            exit 5   the input breaks a rule; names the rule
+│   └── RejectedFile    exit 5   a file breaks rules; names every fault and its place
 ├── TimedOut            exit 6   the wait was bounded, and it ended
 │   └── NotReady        exit 6   no version can answer yet; says why
 ├── Unavailable         exit 1   the log, a store or a disk is out of reach
@@ -11,6 +12,8 @@ ModelwireError          exit 1   something failed
 └── TooNew              exit 1   a record needs a newer modelwire (R25)
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 
@@ -68,6 +71,41 @@ class Rejected(ModelwireError):
     """Raised when an input breaks a rule: a name, a contract, a document, a file."""
 
     exit_code = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong in a file; `line` and `column` count from 1."""
+
+    file: str
+    line: int
+    column: int
+    code: str
+    what: str
+    expected: str = ""
+    todo: str = ""
+
+    def __str__(self) -> str:
+        wrong = Rejected(self.code, self.what, expected=self.expected, todo=self.todo)
+        return f"{one_line(self.file)}:{self.line}:{self.column}: {wrong}"
+
+
+class RejectedFile(Rejected):
+    """Raised when a file breaks rules: all its faults, `FILE:LINE:COLUMN: E_CODE: …`, one a line.
+
+    `code` and `what` are those of the first one.
+    """
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        first = faults[0]
+        self.faults = tuple(faults)
+        super().__init__(first.code, first.what, expected=first.expected, todo=first.todo)
+
+    def __str__(self) -> str:
+        return "\n".join(str(fault) for fault in self.faults)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return RejectedFile, (self.faults,)
 
 
 class TimedOut(ModelwireError):

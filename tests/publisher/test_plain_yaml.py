@@ -2,7 +2,7 @@
 
 import pytest
 
-from modelwire_publisher.plain_yaml import load, load_file
+from modelwire_publisher.plain_yaml import Spot, load, load_file, read
 from modelwire_schemas.errors import ModelwireError
 from tests.publisher.conftest import Write
 
@@ -36,10 +36,15 @@ def test_plain_data_is_read() -> None:
             b"a: &x 1\nb: *x\n", "E_YAML: an alias (*) repeats a part, it, line 2", id="alias"
         ),
         pytest.param(
-            b"a: !!python/object/apply:os.system [ls]\n", "E_YAML: could not determine", id="tag"
+            b"a: !!python/object/apply:os.system [ls]\n",
+            "E_YAML: a tag (tag:yaml.org,2002:python/object",
+            id="tag",
         ),
         pytest.param(b"a: 1\na: 2\n", "E_YAML: key 'a' stands twice, it, line 2", id="key-twice"),
         pytest.param(b"a: {b: 1, b: 2}\n", "E_YAML: key 'b' stands twice", id="inner-key-twice"),
+        pytest.param(
+            b"7: a\n", 'E_YAML: key 7 is no text, it, line 1; expected "7"', id="number-key"
+        ),
         pytest.param(b"? [a, b]\n: c\n", "E_YAML: a key is a list", id="list-as-key"),
         pytest.param(b"a: [1, 2\n", "E_YAML: ", id="half"),
         pytest.param(b"a:\n\t- b\n", "E_YAML: ", id="tab"),
@@ -58,3 +63,45 @@ def test_a_file_tells_its_name_and_line(write: Write) -> None:
     path = write("a: 1\nb: 2\na: 3\n", "file.yaml")
     with pytest.raises(ModelwireError, match=r"file\.yaml, line 3"):
         load_file(path)
+
+
+MANY = b"""\
+a: &x [1, NO]
+b: *x
+b: 2
+on: !!python/name:os.system {c: 3, c: 4}
+? [e, f]
+: *x
+---
+g: {h: 2026-12-01, i: "yes", j: 8.10}
+k: [1
+"""
+
+
+def test_all_faults_come_at_once_each_with_its_place() -> None:
+    _, faults = read(MANY, "it.yaml")
+    assert [str(fault).partition(";")[0] for fault in faults] == [
+        "it.yaml:2:4: E_YAML: an alias (*) repeats a part",
+        "it.yaml:3:1: E_YAML: key 'b' stands twice",
+        "it.yaml:4:1: E_YAML: key on is no text",
+        "it.yaml:4:5: E_YAML: a tag (tag:yaml.org,2002:python/name:os.system)",
+        "it.yaml:4:36: E_YAML: key 'c' stands twice",
+        "it.yaml:5:3: E_YAML: a key is a list or a mapping",
+        "it.yaml:6:3: E_YAML: an alias (*) repeats a part",
+        "it.yaml:10:1: E_YAML: expected ',' or ']', but got '<stream end>'",
+    ]
+
+
+def test_documents_know_where_their_values_and_keys_stand() -> None:
+    (first, second), faults = read(b"a: [1, NO]\n---\nb:\n  c: 2026-12-01\n  d: 'NO'\n", "it")
+    assert faults == ()
+    assert (first.value, second.value) == ({"a": [1, False]}, {"b": {"c": "2026-12-01", "d": "NO"}})
+    assert first.values[("a", 1)] == Spot(1, 8, "NO")
+    assert second.values[("b", "c")] == Spot(4, 6, "2026-12-01")
+    assert second.values[("b", "d")] == Spot(5, 6)
+    assert second.keys[("b", "d")] == Spot(5, 3)
+
+
+def test_what_floods_is_refused_soon() -> None:
+    for flood in (b"[" * 100_000, b"? " + b"[" * 100_000, b"{a: " * 50_000, b"- " * 100_000):
+        assert "levels deep" in str(read(flood, "it")[1][-1])
