@@ -14,8 +14,7 @@ Failure: TypeAlias = tuple[int, ModelwireError]
 """The number of a row, from 0, and why it has no answer."""
 
 
-_ByRow: TypeAlias = tuple[Sequence[str], Sequence[Value], Mapping[int, ModelwireError]]
-"""Names of the outputs, their arrays, and the errors by row."""
+_NONE: Mapping[int, ModelwireError] = {}
 
 
 class Raise:
@@ -176,38 +175,46 @@ class Answers:
     """
 
     __slots__ = (
-        "_made",
+        "_arrays",
+        "_failed",
+        "_names",
         "_size",
         "buckets",
         "errors",
-        "outputs",
         "provenances",
         "which",
     )
 
     def __init__(
         self,
-        outputs: Mapping[str, Value],
+        arrays: Sequence[Value],
+        names: Sequence[str],
         size: int,
         provenances: tuple[Provenance, ...],
         which: Sequence[int] | None = None,
         buckets: Sequence[int | None] | None = None,
         errors: tuple[Failure, ...] = (),
     ) -> None:
-        self.outputs = outputs
+        self._arrays = arrays
+        self._names = names
+        self._size = size
         self.provenances = provenances
         self.which = which
         self.buckets = buckets
         self.errors = errors
-        self._size = size
-        self._made: _ByRow | None = None
+        self._failed = dict(errors) if errors else _NONE
+
+    @property
+    def outputs(self) -> dict[str, Value]:
+        """Output name to numpy array, one row an event."""
+        return dict(zip(self._names, self._arrays, strict=True))
 
     @property
     def value(self) -> Value:
         """The array of the only output; raises Rejected `E_OUTPUTS` when there are several."""
-        if len(self.outputs) != 1:
-            raise _several(tuple(self.outputs))
-        return next(iter(self.outputs.values()))
+        if len(self._arrays) != 1:
+            raise _several(self._names)
+        return self._arrays[0]
 
     def __len__(self) -> int:
         return self._size
@@ -217,35 +224,26 @@ class Answers:
         if not -self._size <= number < self._size:
             raise IndexError(f"row {number} of {self._size} answers")
         number %= self._size
-        failed = self._by_row()[2].get(number)
+        failed = self._failed.get(number)
         if failed is not None:
             raise failed.with_traceback(None)
         return self._answer(number)
 
     def __iter__(self) -> Iterator[Answer | ModelwireError]:
-        failed = self._by_row()[2]
         for number in range(self._size):
-            yield failed.get(number) or self._answer(number)
+            yield self._failed.get(number) or self._answer(number)
 
     def __repr__(self) -> str:
         versions = {told.served_by: None for told in self.provenances}
         return (
-            f"Answers({self._size} rows of {', '.join(self.outputs)}, {len(self.errors)} faulty, "
+            f"Answers({self._size} rows of {', '.join(self._names)}, {len(self.errors)} faulty, "
             f"by {', '.join(versions)})"
         )
 
     def _answer(self, number: int) -> Answer:
         told = self.provenances[0 if self.which is None else self.which[number]]
         bucket = None if self.buckets is None else self.buckets[number]
-        names, arrays, _ = self._by_row()
-        return Answer(arrays, names, number, told, bucket)
-
-    def _by_row(self) -> "_ByRow":
-        """Return what rows are made of; a batch that is read in columns never asks."""
-        if self._made is None:
-            outputs = self.outputs
-            self._made = tuple(outputs), tuple(outputs.values()), dict(self.errors)
-        return self._made
+        return Answer(self._arrays, self._names, number, told, bucket)
 
 
 def _several(names: Sequence[str]) -> Rejected:

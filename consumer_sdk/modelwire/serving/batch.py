@@ -58,30 +58,38 @@ class _Work:
         return self.times if isinstance(self.times, int) else self.times[row]
 
 
-def predict_whole(quick: Quick, given: Given, *beside: Sequence[object] | None) -> Answers | None:
+def predict_whole(
+    quick: Quick,
+    given: Given,
+    keys: Sequence[object] | None,
+    headers: Sequence[object] | None,
+    sources: Sequence[object] | None,
+) -> Answers | None:
     """Return the answers of a batch that one version has; None where there is more to look at.
 
-    `beside` are the columns that came with it: one version has every row, whatever they say.
+    It has every row, whatever key, headers and source say; they only have to be as many.
     """
-    features = quick.servable.features
+    servable = quick.servable
     if given.__class__ is list and given:
-        inputs, size, _, faults = features.rows(given)
+        inputs, size, _, faults = servable.features.rows(given)
         if faults:
             return None
     elif given.__class__ is np.ndarray and given.ndim == 2:
-        inputs, size = features.array(given), len(given)
+        inputs, size = servable.array(given), len(given)
     else:
         return None
-    for column in beside:
-        if column is not None and len(column) != size:
-            return None
+    if not (keys is headers is sources is None) and _ragged(size, keys, headers, sources):
+        return None
     try:
-        outputs = quick.servable.fast(inputs)
+        outputs = servable.fast(inputs)
     except Exception:  # what it means is found out row by row
         return None
-    quick.servable.count(size)
-    named = dict(zip(quick.servable.names, outputs, strict=True))
-    return Answers(named, size, (quick.provenance,))
+    servable.count(size)
+    return Answers(outputs, servable.names, size, (quick.provenance,))
+
+
+def _ragged(size: int, *beside: Sequence[object] | None) -> bool:
+    return any(column is not None and len(column) != size for column in beside)
 
 
 def predict_rows(
@@ -222,8 +230,7 @@ def _run_whole(work: _Work, part: Part) -> Answers | None:
         part.servable.failed(error)
         return None
     part.servable.count(inputs.size)
-    names = part.servable.names
-    return Answers(dict(zip(names, outputs, strict=True)), inputs.size, (part.provenance,))
+    return Answers(outputs, part.servable.names, inputs.size, (part.provenance,))
 
 
 def _run_part(work: _Work, part: Part, columns: "_Columns") -> None:
@@ -297,7 +304,8 @@ class _Columns:
         buckets = [None if b < 0 else b for b in self._buckets.tolist()]
         which = cast("Sequence[int]", self._which.tolist())
         told = tuple(self._provenances)
-        return Answers(self._outputs, self._size, told, which, buckets, failures)
+        arrays, names = tuple(self._outputs.values()), tuple(self._outputs)
+        return Answers(arrays, names, self._size, told, which, buckets, failures)
 
 
 def _empty(size: int, like: Array) -> Array:

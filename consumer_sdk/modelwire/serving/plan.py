@@ -44,7 +44,8 @@ class Decision(NamedTuple):
     bucket: int | None
 
 
-class Quick(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Quick:
     """One version has every event with `begins <= ts < ends`, and is warm: nothing to ask."""
 
     servable: Servable

@@ -11,7 +11,7 @@ from modelwire.serving.batch import predict_rows, predict_whole
 from modelwire.serving.choosing import document_for, serve
 from modelwire.serving.live import Live
 from modelwire.serving.past import Past
-from modelwire.serving.plan import Coordinates, Event, Quick, RoutePlan
+from modelwire.serving.plan import Coordinates, Event, RoutePlan
 from modelwire.serving.rows import Given, Rows
 from modelwire.serving.settling import event_time
 from modelwire.serving.snapshot import Snapshot
@@ -134,10 +134,16 @@ class Route:
         or a matrix. A faulty row is in `errors` and does not touch its neighbours. Raises
         NotReady when nothing is ready, and Rejected `E_EMPTY_BATCH`, `E_SHAPE`.
         """
-        quick = self._quick(at)
-        answers = quick and predict_whole(quick, rows, keys, headers, sources)
-        if answers is not None:
-            return answers
+        live = self._live
+        snapshot = live.snapshot
+        plan = snapshot.plans.get(self.name)
+        quick = plan.quick if plan is not None and at is None else None
+        if quick is not None:
+            ts = (live.monotonic_ns() + snapshot.skew_ns) // 1_000_000
+            if quick.begins <= ts < quick.ends and ts < snapshot.horizon:
+                answers = predict_whole(quick, rows, keys, headers, sources)
+                if answers is not None:
+                    return answers
         batch = Rows(rows, keys, headers, sources)
         snapshot = self._fresh()
         present = self._live.present(snapshot)
@@ -170,16 +176,6 @@ class Route:
         """Whether a version could answer under a snapshot."""
         plan = snapshot.plans.get(self.name)
         return plan is not None and plan.ready(self._live.present(snapshot))
-
-    def _quick(self, at: object) -> Quick | None:
-        """Return who has every present event; None for other times, or where rules decide."""
-        snapshot = self._live.snapshot
-        plan = snapshot.plans.get(self.name)
-        quick = plan.quick if plan is not None and at is None else None
-        if quick is None:
-            return None
-        ts = (self._live.monotonic_ns() + snapshot.skew_ns) // 1_000_000
-        return quick if quick.begins <= ts < quick.ends and ts < snapshot.horizon else None
 
     def _explained(self, error: NotReady) -> NotReady:
         """Return an error that says what keeps the route: the log, a refusal, no document."""

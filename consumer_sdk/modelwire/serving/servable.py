@@ -22,6 +22,9 @@ BREAK_AFTER = 50
 CUT_OFF_S = 60.0
 """Seconds after which a version that was cut off is tried again, with one event."""
 
+NOTED = 1000
+"""Batches that are noted before their rows are added up."""
+
 
 class Servable:
     """A loaded, warm version. Its own reference count is the count of its borrowers.
@@ -33,11 +36,13 @@ class Servable:
     __slots__ = (
         "__weakref__",
         "_answered_then",
+        "_batches",
         "_counting",
         "_cut_off_until",
         "_in_a_row",
         "_in_batches",
         "_singles",
+        "array",
         "contract",
         "digest",
         "errors",
@@ -67,11 +72,13 @@ class Servable:
         self.fast = model.fast
         self.features = features
         self.one: Callable[[Any], Inputs] = self.features.one
+        self.array: Callable[[Any], Inputs] = self.features.array
         self.names = tuple(tensor.name for tensor in model.outputs)
         self.run_ns = run_ns
         self._singles = Counter()
         self.tick = self._singles.tick
         self._in_batches = 0
+        self._batches: list[int] = []
         self._counting = threading.Lock()
         self.errors = Tally()
         self._in_a_row = 0
@@ -90,13 +97,18 @@ class Servable:
         return self.features.array(event)
 
     def count(self, rows: int) -> None:
-        """Count the predictions of a batch."""
-        with self._counting:
-            self._in_batches += rows
+        """Count the predictions of a batch; a lock for each would cost more than the append."""
+        batches = self._batches
+        batches.append(rows)
+        if len(batches) >= NOTED:
+            self.predictions()
 
     def predictions(self) -> int:
         """Return how many events it has answered."""
         with self._counting:
+            noted = len(self._batches)
+            self._in_batches += sum(self._batches[:noted])
+            del self._batches[:noted]
             return self._singles.value() + self._in_batches
 
     def failed(self, error: Exception) -> Rejected:

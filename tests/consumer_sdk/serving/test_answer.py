@@ -36,7 +36,7 @@ def two_outputs() -> Answer:
 
 def batch() -> Answers:
     late = np.array([0.1, np.nan, 0.3])
-    return Answers({"late": late}, 3, (TOLD, OTHER), [0, 0, 1], [431, 7, None], ((1, FAULT),))
+    return Answers([late], ("late",), 3, (TOLD, OTHER), [0, 0, 1], [431, 7, None], ((1, FAULT),))
 
 
 def test_outputs_come_without_the_batch_axis() -> None:
@@ -118,7 +118,7 @@ def test_iteration_loses_no_row() -> None:
 
 
 def test_a_batch_from_one_version_needs_no_numbers() -> None:
-    answers = Answers({"late": np.array([0.1, 0.2])}, 2, (TOLD,))
+    answers = Answers([np.array([0.1, 0.2])], ("late",), 2, (TOLD,))
     assert [answers[row].version for row in range(2)] == ["8", "8"]
     assert answers[1].bucket is None
     assert repr(answers) == "Answers(2 rows of late, 0 faulty, by 8)"
