@@ -116,16 +116,18 @@ class Floats(_Packed):
         super().__init__(dtype)
         # Below it no square is infinite, and no integer has more than 64 bits.
         self._limit = min(2.0**62, math.sqrt(np.finfo(dtype).max))
+        self._square = self._limit**2
+
+    # A norm below the limit proves that no value is NaN, infinite or too large.
 
     def plain(self, values: Sequence[Any]) -> bool:
-        # A norm below the limit proves that no value is NaN, infinite or too large.
         return _NUMBERS.issuperset(map(type, values)) and math.hypot(*values) <= self._limit
 
     def batch(self, flat: list[Any], fills: Sequence[object]) -> Array | None:
         if not _NUMBERS.issuperset(map(type, flat)):
             return self._filled(flat, fills)
         array = self.maker(len(flat), (len(flat),))(flat)
-        within = np.abs(array).max() <= self._limit  # not so where there is a NaN
+        within = np.vdot(array, array) <= self._square  # vdot goes to infinity without a warning
         return array if within else self._filled(flat, fills)
 
     def _filled(self, flat: list[Any], fills: Sequence[object]) -> Array | None:
