@@ -130,7 +130,7 @@ class _Batch:
             except TypeError:
                 pass
             else:
-                return np.frombuffer(bytes(map(choices.values.__contains__, column)), np.bool_)
+                return np.frombuffer(bytearray(map(choices.values.__contains__, column)), np.bool_)
         return np.fromiter(map(match, rows, headers), np.bool_, len(rows))
 
     def _fill(self, rule: CompiledRule, counts: Counts, hits: Indices) -> None:

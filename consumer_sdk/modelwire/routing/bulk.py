@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from modelwire.routing.hashing import digest, salted
+from modelwire.routing.hashing import digest_bytes, salted
 from modelwire.routing.keys import key_bytes
 from modelwire_schemas.routing import BUCKETS
 
@@ -25,7 +25,7 @@ def buckets(salt: str, keys: Sequence[object]) -> Buckets:
 
 def buckets_behind(prefix: bytes, keys: Sequence[object]) -> Buckets:
     """Return the buckets of keys behind a salt that has its `|` already."""
-    hashes = np.fromiter(map(digest, _prefixed(prefix, keys)), np.uint32, len(keys))
+    hashes = np.frombuffer(b"".join(map(digest_bytes, _prefixed(prefix, keys))), "<u4")
     return (hashes.astype(np.uint64) * BUCKETS >> 32).astype(np.int16)
 
 

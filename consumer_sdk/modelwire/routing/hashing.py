@@ -6,6 +6,8 @@ from modelwire_schemas.routing import BUCKETS
 
 # Always over bytes: given text with a lone surrogate, mmh3 5.3 ends the whole process.
 digest = mmh3.mmh3_32_uintdigest
+digest_bytes = mmh3.mmh3_32_digest
+"""The same, as four bytes, the lowest first."""
 
 
 def salted(salt: str) -> bytes:
