@@ -20,6 +20,7 @@ from modelwire_schemas.fleet import FleetReport
 from modelwire_schemas.generations import Kind
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
 from modelwire_schemas.routing import RoutingChanged
+from modelwire_schemas.telemetry import Telemetry
 
 _extend = cast("Callable[[int, bytes], int]", google_crc32c.extend)
 
@@ -32,6 +33,7 @@ TYPES: Mapping[Kind, str] = {
     Kind.POLICY_SET: "io.modelwire.policy.set.v1",
     Kind.FLEET_REPORT: "io.modelwire.fleet.report.v1",
     Kind.ARTIFACT_CHUNK: "io.modelwire.artifact.chunk.v1",
+    Kind.TELEMETRY: "io.modelwire.telemetry.v1",
 }
 KINDS = {name.encode(): kind for kind, name in TYPES.items()}
 
@@ -94,6 +96,8 @@ def subject_of(event: Event) -> str:
             return instance
         case ArtifactChunk(sha256=sha256, index=index):
             return f"{sha256}:{index}"
+        case Telemetry(windows=windows):
+            return f"route/{windows[0].route}"
 
 
 def _asked_for(body: Body) -> str:
@@ -112,7 +116,7 @@ def _id_of(event: Event, value: bytes, time: int | None) -> str:
     match event:
         case ControlRecord(command=command):
             return command.request_id
-        case FleetReport():
+        case FleetReport() | Telemetry():
             return hashlib.sha256(b"%s@%d" % (value, time or 0)).hexdigest()[:32]
         case ArtifactChunk():
             return subject_of(event)

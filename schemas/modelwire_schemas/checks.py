@@ -5,16 +5,16 @@ words mean together (does the version exist, do the buckets cover the whole) is 
 A check that grows stricter or milder changes what readers accept: that needs a new fold version.
 """
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any as Anything
 
 from modelwire_schemas import names
 from modelwire_schemas.artifact import CHUNK_BYTES, INLINE_BYTES, ArtifactChunk
+from modelwire_schemas.bounds import at_least, finite, text, word
 from modelwire_schemas.control import Command
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.fleet import FleetReport, VersionReport
-from modelwire_schemas.limits import MAX_TEXT, MAX_WORD
+from modelwire_schemas.limits import MAX_TEXT
 from modelwire_schemas.predicates import Node
 from modelwire_schemas.release import (
     Artifact,
@@ -25,7 +25,6 @@ from modelwire_schemas.release import (
     Golden,
     ReleasePublished,
     ReleaseWithdrawn,
-    Scalar,
     Tensor,
     TensorValue,
     manifest_digest,
@@ -42,6 +41,7 @@ from modelwire_schemas.routing import (
     Split,
     Variant,
 )
+from modelwire_schemas.telemetry_checks import TELEMETRY_CHECKS
 
 
 def check_of(hint: object) -> Callable[[Anything], object]:
@@ -55,40 +55,6 @@ def check_of(hint: object) -> Callable[[Anything], object]:
         return value
 
     return checked
-
-
-def word(kind: str, value: str, *, least: int = 0) -> None:
-    """Require one short printable line."""
-    if not least <= len(value) <= MAX_WORD or not names.printable(value):
-        raise Rejected(
-            "E_WORD",
-            f"{kind} {value!r:.80} is no valid word",
-            expected=f"{least} to {MAX_WORD} printable characters",
-        )
-
-
-def text(kind: str, value: str) -> None:
-    """Require a text of bounded length without NUL."""
-    if len(value) > MAX_TEXT or "\0" in value:
-        raise Rejected(
-            "E_TEXT",
-            f"{kind} {value!r:.80} is no valid text",
-            expected=f"at most {MAX_TEXT} characters, none of them NUL",
-        )
-
-
-def at_least(least: int, kind: str, *values: int) -> None:
-    """Require numbers from `least` on."""
-    for value in values:
-        if value < least:
-            raise Rejected("E_RANGE", f"{kind} is {value}", expected=f"{least} or more")
-
-
-def finite(kind: str, values: Iterable[Scalar | None]) -> None:
-    """Require that no number is NaN or infinite."""
-    for value in values:
-        if isinstance(value, float) and not math.isfinite(value):
-            raise Rejected("E_RANGE", f"{kind} is {value}", expected="a finite number")
 
 
 def _command(command: Command) -> None:
@@ -268,6 +234,7 @@ def _report(report: FleetReport) -> None:
 
 
 CHECKS: dict[object, Callable[[Anything], None]] = {
+    **TELEMETRY_CHECKS,
     Artifact: _artifact,
     ArtifactChunk: _chunk,
     ArtifactFile: _file,

@@ -4,7 +4,22 @@ Reports are cumulative by incarnation and window: of two reports on one window t
 and windows of several incarnations add up. Everything here can be added up.
 """
 
+import struct
 from dataclasses import dataclass
+from enum import StrEnum
+
+BIN_BITS = 14
+"""Bits of a float32 that say in which bin a value falls."""
+
+BINS = 1 << BIN_BITS
+_REST = 32 - BIN_BITS
+
+
+class Role(StrEnum):
+    """Whether a version answers, or only runs beside."""
+
+    LIVE = "live"
+    SHADOW = "shadow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +32,12 @@ class Bin:
 
     index: int
     count: int
+
+
+def bounds(index: int) -> tuple[float, float]:
+    """Return the values of a bin that lie nearest to zero and farthest from it."""
+    low, high = struct.unpack("<2f", struct.pack("<2I", index << _REST, (index + 1 << _REST) - 1))
+    return low, high
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +112,7 @@ class Window:
     model: str
     version: str
     variant: str
-    role: str
+    role: Role
     revision: int
     start: int
     span: int
@@ -105,10 +126,27 @@ class Window:
     pairs: tuple[Pair, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
 
+    @property
+    def key(self) -> tuple[str, str, str, str, Role, int, int, int]:
+        """What no other window of an incarnation has."""
+        return (
+            self.route,
+            self.model,
+            self.version,
+            self.variant,
+            self.role,
+            self.revision,
+            self.start,
+            self.span,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """One instance's report: windows as they stand, and how much shadow work it dropped."""
+    """One instance's report on a route: windows as they stand, and the shadow work it dropped.
+
+    `dropped` counts, by the shadow's version, sampled events that it never scored.
+    """
 
     instance: str
     incarnation: str

@@ -32,6 +32,14 @@ def test_a_topic_as_it_was_made_has_no_faults() -> None:
         assert faults(SERVERS, topic, topic.partitions, topic.settings(3)) == []
 
 
+def test_telemetry_has_several_partitions_and_goes_after_days() -> None:
+    (telemetry,) = (t for t in own_topics("prod") if t.name == "modelwire.prod.telemetry")
+    made = telemetry.settings(3)
+    assert telemetry.partitions > 1
+    assert (made["cleanup.policy"], made["retention.ms"]) == ("delete", "604800000")
+    assert telemetry.promised == {"message.timestamp.type": "LogAppendTime"}
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
@@ -77,6 +85,7 @@ def test_nobody_may_write_where_only_others_write() -> None:
 
     assert writers("modelwire.prod.control") == {"publisher", "operator"}
     assert writers("modelwire.prod.fleet") == {"application"}
+    assert writers("modelwire.prod.telemetry") == {"application"}
     assert writers("scores") == {"application"}
     assert writers("events") == set()
     assert not any(op in {"All", "Create", "Delete", "Alter"} for _, _, op in may)

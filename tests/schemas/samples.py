@@ -40,6 +40,17 @@ from modelwire_schemas.routing import (
     Staleness,
     Variant,
 )
+from modelwire_schemas.telemetry import (
+    Bin,
+    Moments,
+    Outcome,
+    Output,
+    Pair,
+    Role,
+    Sketch,
+    Telemetry,
+    Window,
+)
 
 FILE = b"not really a model"
 SHA256 = hashlib.sha256(FILE).hexdigest()
@@ -163,6 +174,35 @@ def report() -> FleetReport:
     )
 
 
+def telemetry() -> Telemetry:
+    """Return a report with all that one may have."""
+    sketch = Sketch(Moments(3, -0.5, 0.25, odd=1), (Bin(4064, 2), Bin(12000, 1)))
+    outcome = Outcome(
+        "late", 5, Moments(5, 0.4, 1.5), Moments(5), Moments(), (Bin(1, 2),), (Bin(1, 3),)
+    )
+    live = Window(
+        "flights-late",
+        "flights-late",
+        "8",
+        "candidate",
+        Role.LIVE,
+        4,
+        1_900_000_000_000,
+        10_000,
+        10,
+        6,
+        1,
+        (("E_MODEL", 3),),
+        sketch,
+        (Output("late", sketch),),
+        (Output("dep_delay", sketch),),
+        (Pair("late", "7", sketch, sketch, sketch, 2),),
+        (outcome,),
+    )
+    shadow = Window("flights-late", "flights-late", "9", "shadow", Role.SHADOW, 4, 0, 60_000)
+    return Telemetry("i-07", "a1b2", "delays", 17, (live, shadow), (("9", 1_000),))
+
+
 SAMPLES: dict[Kind, Event] = {
     Kind.RELEASE_PUBLISHED: asked(release()),
     Kind.RELEASE_WITHDRAWN: asked(ReleaseWithdrawn("flights-late", "5")),
@@ -170,4 +210,5 @@ SAMPLES: dict[Kind, Event] = {
     Kind.POLICY_SET: asked(PolicySet(500)),
     Kind.FLEET_REPORT: report(),
     Kind.ARTIFACT_CHUNK: ArtifactChunk(SHA256, 1, 3, b"a piece"),
+    Kind.TELEMETRY: telemetry(),
 }

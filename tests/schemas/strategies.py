@@ -49,6 +49,17 @@ from modelwire_schemas.routing import (
     Staleness,
     Variant,
 )
+from modelwire_schemas.telemetry import (
+    Bin,
+    Moments,
+    Outcome,
+    Output,
+    Pair,
+    Role,
+    Sketch,
+    Telemetry,
+    Window,
+)
 
 T = TypeVar("T")
 ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -232,4 +243,65 @@ fleet_reports = st.builds(
 chunks = st.builds(
     ArtifactChunk, digests, st.integers(0, 9), st.integers(10, 2**40), st.binary(max_size=100)
 )
-events: st.SearchStrategy[Event] = st.one_of(control_records(), fleet_reports, chunks)
+counts = st.integers(0, 2**40)
+moments = st.builds(
+    Moments, counts, floats, st.floats(min_value=0, allow_infinity=False, allow_nan=False), counts
+)
+bins = st.dictionaries(st.integers(0, 8000), st.integers(1, 2**40), max_size=3).map(
+    lambda found: tuple(Bin(index, found[index]) for index in sorted(found))
+)
+
+
+@st.composite
+def sketches(draw: st.DrawFn) -> Sketch:
+    """Return bins and as many values in the moments, or moments alone."""
+    found, of = draw(bins), draw(moments)
+    held = sum(one.count for one in found) if found else of.count
+    return Sketch(Moments(held, of.mean, of.squares, of.odd), found)
+
+
+outputs = few(st.builds(Output, some_words, sketches()), 2)
+
+
+@st.composite
+def windows(draw: st.DrawFn, route: str) -> Window:
+    """Return a window of a route whose counts fit each other."""
+    span, answered, instead = draw(st.integers(1, 2**40)), draw(counts), draw(counts)
+    labels = draw(bins)
+    many = sum(one.count for one in labels) + draw(counts)
+    outcome = Outcome(draw(some_words), many, draw(moments), negatives=labels)
+    pair = Pair(draw(some_words), draw(versions), draw(sketches()), draw(sketches()), Sketch())
+    return Window(
+        route,
+        draw(names),
+        draw(versions),
+        draw(names),
+        draw(st.sampled_from(Role)),
+        draw(naturals),
+        span * draw(st.integers(0, 2**20)),
+        span,
+        answered + instead + draw(counts),
+        answered,
+        instead,
+        draw(few(st.tuples(some_words, st.integers(1, 2**40)))),
+        draw(sketches()),
+        draw(outputs),
+        draw(outputs),
+        (pair,),
+        (outcome,),
+    )
+
+
+@st.composite
+def telemetries(draw: st.DrawFn) -> Telemetry:
+    """Return a report on one route."""
+    of_one = windows(draw(names))
+    found = draw(st.lists(of_one, min_size=1, max_size=2, unique_by=lambda w: w.key))
+    dropped = draw(few(st.tuples(versions, counts)))
+    offset = draw(st.integers(-1, 2**62))
+    return Telemetry(draw(some_words), draw(some_words), draw(words), offset, tuple(found), dropped)
+
+
+events: st.SearchStrategy[Event] = st.one_of(
+    control_records(), fleet_reports, chunks, telemetries()
+)

@@ -12,6 +12,7 @@ from modelwire_schemas.errors import Rejected
 from modelwire_schemas.generations import Kind
 from modelwire_schemas.release import ArtifactFile, manifest_digest
 from modelwire_schemas.routing import Clause, Op
+from modelwire_schemas.telemetry import Role, Window
 from tests.schemas.samples import SAMPLES, SHA256, asked, release
 
 Value: TypeAlias = Anything
@@ -122,10 +123,59 @@ REPORT = [
     ("versions.0.detail", "a\0b", "E_TEXT"),
     ("versions.0.resident", -1, "E_RANGE"),
 ]
+NAN = float("nan")
+WINDOW = "windows.0"
+TELEMETRY = [
+    ("instance", "", "E_WORD"),
+    ("incarnation", "", "E_WORD"),
+    ("application", LONG, "E_WORD"),
+    ("offset", -2, "E_RANGE"),
+    ("windows", (), "E_ROUTE"),
+    (f"{WINDOW}.route", "another", "E_ROUTE"),
+    ("windows", (Window("r", "m", "1", "v", Role.LIVE, 1, 0, 5),) * 2, "E_DUPLICATE"),
+    ("dropped.0.0", "", "E_VERSION"),
+    ("dropped.0.1", -1, "E_RANGE"),
+    ("windows.1.route", "a/b", "E_NAME"),
+    (f"{WINDOW}.model", "", "E_NAME"),
+    (f"{WINDOW}.version", "", "E_VERSION"),
+    (f"{WINDOW}.variant", "a b", "E_NAME"),
+    (f"{WINDOW}.revision", -1, "E_RANGE"),
+    (f"{WINDOW}.start", -10_000, "E_RANGE"),
+    (f"{WINDOW}.start", 1, "E_RANGE"),
+    (f"{WINDOW}.span", 0, "E_RANGE"),
+    (f"{WINDOW}.routed", 6, "E_RANGE"),
+    (f"{WINDOW}.predictions", -1, "E_RANGE"),
+    (f"{WINDOW}.substituted", -1, "E_RANGE"),
+    (f"{WINDOW}.errors.0.0", "", "E_WORD"),
+    (f"{WINDOW}.errors.0.1", 0, "E_RANGE"),
+    (f"{WINDOW}.latency.moments.count", -1, "E_RANGE"),
+    (f"{WINDOW}.latency.moments.odd", -1, "E_RANGE"),
+    (f"{WINDOW}.latency.moments.mean", NAN, "E_RANGE"),
+    (f"{WINDOW}.latency.moments.squares", NAN, "E_RANGE"),
+    (f"{WINDOW}.latency.moments.squares", float("inf"), "E_RANGE"),
+    (f"{WINDOW}.latency.moments.squares", -1.0, "E_RANGE"),
+    (f"{WINDOW}.latency.bins.0.count", -2, "E_RANGE"),
+    (f"{WINDOW}.latency.bins.0.count", 3, "E_RANGE"),
+    (f"{WINDOW}.latency.bins.0.index", 12_000, "E_DUPLICATE"),
+    (f"{WINDOW}.latency.bins.0.index", -1, "E_RANGE"),
+    (f"{WINDOW}.latency.bins.1.index", 1 << 14, "E_RANGE"),
+    (f"{WINDOW}.latency.bins.1.index", 255 << 5, "E_RANGE"),
+    (f"{WINDOW}.outputs.0.name", "", "E_WORD"),
+    (f"{WINDOW}.inputs.0.name", "\0", "E_WORD"),
+    (f"{WINDOW}.pairs.0.output", "", "E_WORD"),
+    (f"{WINDOW}.pairs.0.against", "", "E_VERSION"),
+    (f"{WINDOW}.pairs.0.unequal", -1, "E_RANGE"),
+    (f"{WINDOW}.pairs.0.difference.moments.mean", float("-inf"), "E_RANGE"),
+    (f"{WINDOW}.outcomes.0.output", "", "E_WORD"),
+    (f"{WINDOW}.outcomes.0.labels", -1, "E_RANGE"),
+    (f"{WINDOW}.outcomes.0.labels", 4, "E_RANGE"),
+    (f"{WINDOW}.outcomes.0.log_loss.mean", NAN, "E_RANGE"),
+]
 WRONG = [
     *((Kind.ROUTING_CHANGED, *row) for row in ROUTING),
     *((Kind.RELEASE_PUBLISHED, *row) for row in RELEASE),
     *((Kind.FLEET_REPORT, *row) for row in REPORT),
+    *((Kind.TELEMETRY, *row) for row in TELEMETRY),
 ]
 
 

@@ -17,7 +17,7 @@ from modelwire_schemas.limits import MAX_BYTES, MAX_ITEMS
 from modelwire_schemas.routing import ModelVersion, RoutingChanged
 from tests.schemas.samples import SAMPLES, SHA256
 
-REPORTED = (Kind.FLEET_REPORT, Kind.ARTIFACT_CHUNK)
+REPORTED = (Kind.FLEET_REPORT, Kind.ARTIFACT_CHUNK, Kind.TELEMETRY)
 Mutation = Callable[[random.Random, bytearray], None]
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from modelwire_schemas.names import topic as topic_name
 
 ARTIFACT_PARTITIONS = 4
+TELEMETRY_PARTITIONS = 4
+_WEEK = {"cleanup.policy": "delete", "retention.ms": str(7 * 86_400_000)}
 _MIB = 1024 * 1024
 _FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 _COMPACTED = {"cleanup.policy": "compact"}
@@ -69,6 +71,7 @@ def own_topics(namespace: str) -> tuple[Topic, ...]:
     """
     artifacts = topic_name(namespace, "artifacts")
     fleet = topic_name(namespace, "fleet")
+    telemetry = topic_name(namespace, "telemetry")
     often = {"min.cleanable.dirty.ratio": "0.1"}
     return (
         control_topic(namespace),
@@ -79,6 +82,7 @@ def own_topics(namespace: str) -> tuple[Topic, ...]:
             {**often, "max.message.bytes": str(2 * _MIB), "segment.ms": "86400000"},
         ),
         Topic(fleet, 1, {**_COMPACTED, **_BY_THE_LOGS_CLOCK}, {**often, "segment.ms": "3600000"}),
+        Topic(telemetry, TELEMETRY_PARTITIONS, _BY_THE_LOGS_CLOCK, _WEEK),
     )
 
 
@@ -92,7 +96,7 @@ def grants(
 
     `events` are the streams that applications score, as `groups`, and `outputs` what they write.
     """
-    control, artifacts, fleet = (topic.name for topic in own_topics(namespace))
+    control, artifacts, fleet, telemetry = (topic.name for topic in own_topics(namespace))
     look, add = ("Read", "DescribeConfigs"), ("Read", "Write", "DescribeConfigs")
     return (
         Grant("publisher", control, add),
@@ -100,11 +104,13 @@ def grants(
         Grant("operator", control, add),
         Grant("operator", artifacts, add),
         Grant("operator", fleet, ("Read",)),
+        Grant("operator", telemetry, ("Read",)),
         *(Grant("operator", stream, ("Read",)) for stream in events),
         *(Grant("operator", group, ("Describe",), group=True) for group in groups),
         Grant("application", control, look),
         Grant("application", artifacts, ("Read",)),
         Grant("application", fleet, ("Write",)),
+        Grant("application", telemetry, ("Write",)),
         *(Grant("application", stream, ("Read",)) for stream in events),
         *(Grant("application", stream, ("Write",)) for stream in outputs),
         *(Grant("application", group, ("Read",), group=True) for group in groups),
