@@ -7,7 +7,9 @@ from operator import attrgetter, itemgetter
 from typing import Any as Anything, TypeGuard, cast, get_args, get_origin, get_type_hints
 
 from modelwire_schemas.avro_schema import PRIMITIVES, Record, Union
+from modelwire_schemas.errors import Rejected
 from modelwire_schemas.predicates import Node, flatten, restore
+from modelwire_schemas.rollout import Rollout
 from modelwire_schemas.routing import Predicate
 
 
@@ -45,7 +47,19 @@ def carrier(hint: object) -> Carrier | None:
     """Return how `hint` travels if it does not travel as itself."""
     if hint == Predicate | None:
         return Carrier(tuple[Node, ...], flatten, restore)
+    if hint == Rollout | None:
+        return Carrier(tuple[Rollout, ...], _as_items, _only)
     return None
+
+
+def _as_items(value: object) -> tuple[object, ...]:
+    return () if value is None else (value,)
+
+
+def _only(items: tuple[object, ...]) -> object:
+    if len(items) > 1:
+        raise Rejected("E_TWICE", f"{len(items)} of what there is one of", expected="at most one")
+    return items[0] if items else None
 
 
 def item_hint(hint: object) -> object:

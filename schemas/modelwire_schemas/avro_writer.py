@@ -1,4 +1,8 @@
-"""Domain words to Avro bytes: the newest schema and its type are compiled into small closures."""
+"""Domain words to Avro bytes: a schema and its type are compiled into small closures.
+
+A part that an older schema lacks is left out: whoever picks the schema knows that it has its
+default.
+"""
 
 import struct
 from collections.abc import Callable
@@ -71,12 +75,13 @@ def _array(item: Write) -> Write:
 
 
 def _record(schema: Record, hint: object) -> Write:
-    source = shape(schema, hint)
-    if [part.name for part in source.parts] != [field.name for field in schema.fields]:
+    given = [field.name for field in schema.fields]
+    parts = [part for part in shape(schema, hint).parts if part.needed or part.name in given]
+    if [part.name for part in parts] != given:
         raise mismatch(f"record {schema.name}", hint)
     steps = [
         (part.name, part.take, writer(field.type, part.hint))
-        for part, field in zip(source.parts, schema.fields, strict=True)
+        for part, field in zip(parts, schema.fields, strict=True)
     ]
 
     def write(out: bytearray, value: object) -> None:

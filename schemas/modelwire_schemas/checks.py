@@ -29,6 +29,7 @@ from modelwire_schemas.release import (
     TensorValue,
     manifest_digest,
 )
+from modelwire_schemas.rollout_checks import ROLLOUT_CHECKS
 from modelwire_schemas.routing import (
     Change,
     ModelVersion,
@@ -41,7 +42,6 @@ from modelwire_schemas.routing import (
     Split,
     Variant,
 )
-from modelwire_schemas.telemetry_checks import TELEMETRY_CHECKS
 
 
 def check_of(hint: object) -> Callable[[Anything], object]:
@@ -191,6 +191,7 @@ def _change(change: Change) -> None:
 
 def _changed(change: RoutingChanged) -> None:
     at_least(0, "effective_at", change.effective_at or 0)
+    at_least(0, "decided_at", change.decided_at)
 
 
 def _revision(revision: RouteRevision) -> None:
@@ -234,7 +235,7 @@ def _report(report: FleetReport) -> None:
 
 
 CHECKS: dict[object, Callable[[Anything], None]] = {
-    **TELEMETRY_CHECKS,
+    **ROLLOUT_CHECKS,
     Artifact: _artifact,
     ArtifactChunk: _chunk,
     ArtifactFile: _file,

@@ -1,7 +1,8 @@
 """Events to bytes and back: Avro in the single-object encoding, of schemas that ship with us.
 
-A value is C3 01, the schema's fingerprint (8 bytes), and the body. `encode` writes the newest
-generation, and only what can be read. `decode` reads every generation into today's types, and
+A value is C3 01, the schema's fingerprint (8 bytes), and the body. `encode` writes the oldest
+generation of a control record that holds all it says, the newest one of others, and only what can
+be read. `decode` reads every generation into today's types, and
 raises nothing but errors of modelwire's own, whatever the bytes are.
 """
 
@@ -13,16 +14,15 @@ from modelwire_schemas.artifact import ArtifactChunk
 from modelwire_schemas.avro_reader import Read, Source, damaged, reader
 from modelwire_schemas.avro_schema import Record, Schema
 from modelwire_schemas.avro_writer import Write, mistyped, writer
-from modelwire_schemas.control import Body, Command, ControlRecord
+from modelwire_schemas.control import FOLD_VERSION, Body, Command, ControlRecord, fold_of
 from modelwire_schemas.errors import ModelwireError, Rejected
 from modelwire_schemas.fleet import FleetReport
 from modelwire_schemas.generations import GENERATIONS, Kind, newest, schema
 from modelwire_schemas.limits import MAX_BYTES
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
 from modelwire_schemas.routing import PolicySet, RoutingChanged
-from modelwire_schemas.telemetry import Telemetry
 
-Event: TypeAlias = ControlRecord | FleetReport | ArtifactChunk | Telemetry
+Event: TypeAlias = ControlRecord | FleetReport | ArtifactChunk
 
 MAGIC = b"\xc3\x01"
 HEAD = len(MAGIC) + 8
@@ -36,7 +36,6 @@ BODIES: dict[Kind, type] = {
 OTHERS: dict[Kind, type] = {
     Kind.FLEET_REPORT: FleetReport,
     Kind.ARTIFACT_CHUNK: ArtifactChunk,
-    Kind.TELEMETRY: Telemetry,
 }
 KINDS: dict[type, Kind] = {hint: kind for kind, hint in (BODIES | OTHERS).items()}
 
@@ -56,8 +55,9 @@ def encode(event: Event) -> bytes:
     """
     kind = kind_of(event)
     parts = (event.command, event.body) if isinstance(event, ControlRecord) else (event,)
-    out = bytearray(MAGIC + bytes.fromhex(GENERATIONS[kind][newest(kind)]))
-    for write, part in zip(_writers(kind), parts, strict=True):
+    generation = _written(kind, event.body) if isinstance(event, ControlRecord) else newest(kind)
+    out = bytearray(MAGIC + bytes.fromhex(GENERATIONS[kind][generation]))
+    for write, part in zip(_writers(kind, generation), parts, strict=True):
         write(out, part)
     value = bytes(out)
     decode(kind, value)  # what readers would refuse is not written
@@ -76,9 +76,9 @@ def decode(kind: Kind, value: bytes) -> Event:
         )
     if value[:2] != MAGIC or len(value) < HEAD:
         raise damaged("no Avro object")
-    reads = _readers(kind, _generation(kind, value[2:HEAD].hex()))
+    generation = _generation(kind, value[2:HEAD].hex())
     try:
-        return _read(kind, reads, value)
+        return _read(kind, generation, value)
     except (ModelwireError, MemoryError):  # what this machine lacks is no fault of the bytes
         raise
     except Exception as error:
@@ -88,8 +88,18 @@ def decode(kind: Kind, value: bytes) -> Event:
 def content_digest(body: Body) -> str:
     """Return the sha256 (hex) of a body as it is written: a command's `content` (R19)."""
     out = bytearray()
-    _writers(KINDS[type(body)])[-1](out, body)
+    kind = KINDS[type(body)]
+    _writers(kind, _written(kind, body))[-1](out, body)
     return hashlib.sha256(out).hexdigest()
+
+
+def _written(kind: Kind, body: Body) -> int:
+    """Return the generation that a body is written in: the newest that its fold version knows."""
+    try:
+        fold = fold_of(body)
+    except (AttributeError, TypeError):  # a wrong type; the writer says where
+        fold = FOLD_VERSION
+    return max(g for g in GENERATIONS[kind] if g <= fold)
 
 
 def _generation(kind: Kind, fingerprint: str) -> int:
@@ -103,18 +113,20 @@ def _generation(kind: Kind, fingerprint: str) -> int:
     )
 
 
-def _read(kind: Kind, reads: tuple[Read, ...], value: bytes) -> Event:
+def _read(kind: Kind, generation: int, value: bytes) -> Event:
     source = Source(value)
     source.seek(HEAD)
     start, parts = HEAD, list[object]()
-    for read in reads:
+    for read in _readers(kind, generation):
         start = source.tell()
         parts.append(read(source))
     if source.tell() != len(value):
         raise damaged(f"{len(value) - source.tell()} bytes behind the {kind}")
     if len(parts) == 1:
-        return cast("FleetReport | ArtifactChunk | Telemetry", parts[0])
+        return cast("FleetReport | ArtifactChunk", parts[0])
     record = ControlRecord(*cast("tuple[Command, Body]", parts))
+    if record.command.fold < generation:  # readers of that fold know no such schema
+        raise Rejected("E_SCHEMA", f"fold {record.command.fold}", expected=f"{generation} or more")
     found = hashlib.sha256(value[start:]).hexdigest()
     if record.command.content != found:
         raise Rejected("E_CONTENT", f"it asks for {record.command.content}", expected=found)
@@ -127,8 +139,8 @@ def _readers(kind: Kind, generation: int) -> tuple[Read, ...]:
 
 
 @cache
-def _writers(kind: Kind) -> tuple[Write, ...]:
-    return tuple(writer(part, hint) for part, hint in _parts(kind, newest(kind)))
+def _writers(kind: Kind, generation: int) -> tuple[Write, ...]:
+    return tuple(writer(part, hint) for part, hint in _parts(kind, generation))
 
 
 def _parts(kind: Kind, generation: int) -> tuple[tuple[Schema, type], ...]:

@@ -6,7 +6,7 @@ from typing import TypeAlias
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
 from modelwire_schemas.routing import PolicySet, RoutingChanged
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """The version of the fold's meaning. A reader that lacks a record's version stops there (R25)."""
 
 Body: TypeAlias = ReleasePublished | ReleaseWithdrawn | RoutingChanged | PolicySet
@@ -16,7 +16,8 @@ Body: TypeAlias = ReleasePublished | ReleaseWithdrawn | RoutingChanged | PolicyS
 class Command:
     """Who asks, why, under which id, until when (ms, by the log's clock).
 
-    `content` is the sha256 of the body, so that a repeated id with another content is found.
+    `content` is the sha256 of the body, so that a repeated id with another content is found. `fold`
+    is the fold version that the record needs, see `fold_of`.
     `author`, `role` and `cause` are asserted until records are signed; `signature` and `key_id`
     have their place already.
     """
@@ -24,7 +25,7 @@ class Command:
     request_id: str
     content: str
     expires: int
-    fold: int = FOLD_VERSION
+    fold: int = 1
     author: str = ""
     role: str = ""
     reason: str = ""
@@ -40,3 +41,13 @@ class ControlRecord:
 
     command: Command
     body: Body
+
+
+def fold_of(body: Body) -> int:
+    """Return the lowest fold version that gives a body its meaning: older readers need no newer."""
+    match body:
+        case RoutingChanged(changes=changes, automatic=automatic, decided_at=decided_at):
+            new = automatic or decided_at or any(c.document.rollout for c in changes)
+            return 2 if new else 1
+        case _:
+            return 1

@@ -9,6 +9,12 @@ MAX_ITEMS = 20_000
 MAX_TEXT = 4096
 """Characters of a text: a reason, a detail, an address."""
 
+MAX_PLAN = 64 * 1024
+"""Characters of a rollout's compiled plan."""
+
+MAX_FINDINGS = 64
+"""Findings of one step of a rollout."""
+
 MAX_WORD = 256
 """Characters of a word: a field, a label, an id."""
 

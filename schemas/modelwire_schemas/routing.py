@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from modelwire_schemas.release import Scalar
+from modelwire_schemas.rollout import Rollout
 
 BUCKETS = 10_000
 """The whole: every split covers the buckets [0, 10,000) exactly once."""
@@ -126,7 +127,7 @@ class RoutingDocument:
 
     `force_header` names the header that may force a version, if any. `time_field` is the event's
     field that holds the business time (R5), if any. `contract_changed` and `reshuffle` say that a
-    break is meant.
+    break is meant. `rollout` is the rollout that the document is a step of, if it is one.
     """
 
     route: str
@@ -140,6 +141,7 @@ class RoutingDocument:
     staleness: Staleness = Staleness.CONTINUE
     contract_changed: bool = False
     reshuffle: bool = False
+    rollout: Rollout | None = None
 
     def versions(self) -> tuple[str, ...]:
         """Every version that the document names, once, in the order of R18's ladder."""
@@ -204,7 +206,8 @@ class RoutingChanged:
 
     `effective_at` (ms) is when; `None` means now. `at_once` reaches back to every event that is
     not scored yet. `cancels` names scheduled changes that this one displaces (R6). `withdraws`
-    names versions that are withdrawn by the same record (R21).
+    names versions that are withdrawn by the same record (R21). `automatic` is a controller's
+    change; `decided_at` (ms, the log's clock) is when it was decided (R23).
     """
 
     changes: tuple[Change, ...]
@@ -212,6 +215,8 @@ class RoutingChanged:
     at_once: bool = False
     cancels: tuple[RouteRevision, ...] = ()
     withdraws: tuple[ModelVersion, ...] = ()
+    automatic: bool = False
+    decided_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def test_every_envelope_is_a_cloud_event(event: Event) -> None:
 def test_a_control_record_carries_its_request_and_its_fold_version() -> None:
     headers = dict(seal(SAMPLES[Kind.ROUTING_CHANGED], source=SOURCE).headers)
     assert headers["ce_id"] == b"change-42"
-    assert headers["ce_foldversion"] == b"1"
+    assert headers["ce_foldversion"] == b"2"
 
 
 def test_other_records_have_ids_of_their_own() -> None:
@@ -174,10 +174,10 @@ def test_headers_that_others_add_do_no_harm() -> None:
 def test_a_record_of_a_newer_fold_stops_the_reader_before_it_decodes() -> None:
     newer = resealed(
         sealed()._replace(value=b"in words of tomorrow"),
-        ce_foldversion=b"2",
-        ce_type=b"io.modelwire.freeze.set.v1",
+        ce_foldversion=b"3",
+        ce_type=b"io.modelwire.tomorrow.set.v1",
     )
-    with pytest.raises(TooNew, match=r"^E_OLD_SDK: .*fold version 2, .*upgrade modelwire"):
+    with pytest.raises(TooNew, match=r"^E_OLD_SDK: .*fold version 3, .*upgrade modelwire"):
         open_envelope(newer)
 
 
@@ -192,7 +192,7 @@ def test_a_newer_fold_version_is_believed_only_when_the_record_is_whole() -> Non
         open_envelope(with_headers(sealed(), ce_foldversion=b"3"))
 
 
-@pytest.mark.parametrize("name", [b"io.modelwire.freeze.set.v1", b"com.example.order", b"\xff"])
+@pytest.mark.parametrize("name", [b"io.modelwire.tomorrow.set.v1", b"com.example.order", b"\xff"])
 def test_a_record_of_an_unknown_type_is_refused(name: bytes) -> None:
     with pytest.raises(Rejected, match=r"^E_SCHEMA: a record of type"):
         open_envelope(resealed(sealed(), ce_type=name))
@@ -208,7 +208,7 @@ def test_a_record_that_is_not_ours_is_refused() -> None:
     [
         sealed()._replace(value=b"x"),
         resealed(sealed()._replace(value=b"x")),
-        resealed(sealed(), ce_foldversion=b"2"),
+        resealed(sealed(), ce_foldversion=b"3"),
         resealed(sealed(), ce_id=b"another"),
     ],
 )

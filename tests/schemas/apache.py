@@ -31,14 +31,15 @@ def read(data: bytes, writer: object, reader: object = None) -> object:
 class FirstBranch(avro.io.DatumWriter):
     """A writer that takes the first branch of a union that fits; Apache's takes the last.
 
-    An integer is no double for us, where a union has a long as well.
+    An integer is no double for us, where a union has a long as well, and a boolean is no integer.
     """
 
     def write_union(self, writers_schema: Any, datum: object, encoder: Any) -> None:  # noqa: ANN401
         fitting = (
             (number, branch)
             for number, branch in enumerate(writers_schema.schemas)
-            if avro.io.validate(branch, datum)
+            if isinstance(datum, bool) == (branch.type == "boolean")
+            and avro.io.validate(branch, datum)
         )
         number, branch = next(fitting)
         encoder.write_long(number)

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import cast
 
 from modelwire_schemas.predicates import flatten
+from modelwire_schemas.routing import Predicate
 
 
 def leaves(value: object) -> Iterator[object]:
@@ -19,6 +20,14 @@ def leaves(value: object) -> Iterator[object]:
     elif is_dataclass(value):
         for field in fields(value):
             item = getattr(value, field.name)
-            yield from leaves(flatten(item) if field.name == "match" else item)
+            yield from leaves(_as_travels(field.name, item))
     else:
         yield value.value if isinstance(value, Enum) else value
+
+
+def _as_travels(name: str, item: object) -> object:
+    if name == "match":
+        return flatten(cast("Predicate | None", item))
+    if name == "rollout":
+        return () if item is None else (item,)
+    return item

@@ -4,7 +4,7 @@ import hashlib
 
 from modelwire_schemas.artifact import ArtifactChunk
 from modelwire_schemas.codec import Event, content_digest
-from modelwire_schemas.control import Body, Command, ControlRecord
+from modelwire_schemas.control import Body, Command, ControlRecord, fold_of
 from modelwire_schemas.fleet import FleetReport, VersionReport
 from modelwire_schemas.generations import Kind
 from modelwire_schemas.release import (
@@ -21,6 +21,7 @@ from modelwire_schemas.release import (
     TensorValue,
     manifest_digest,
 )
+from modelwire_schemas.rollout import Finding, Judgement, Phase, Rollout
 from modelwire_schemas.routing import (
     All,
     Any,
@@ -62,6 +63,7 @@ def asked(body: Body) -> ControlRecord:
         "change-42",
         content_digest(body),
         1_900_000_000_000,
+        fold=fold_of(body),
         author="ann",
         role="operator",
         reason="the new one is better,\nsee the report",
@@ -107,6 +109,32 @@ def release() -> ReleasePublished:
     )
 
 
+def rollout() -> Rollout:
+    """Return a rollout with all that one may have."""
+    failed = Finding(
+        "errors",
+        Judgement.FAIL,
+        1_900_000_000_000,
+        0.005,
+        0.001,
+        0.002,
+        2_000,
+        38_000,
+        "p 1e-9",
+        dry_run=True,
+    )
+    return Rollout(
+        "late-8",
+        '{"steps": []}',
+        2,
+        1_900_000_000_000,
+        1_900_000_060_000,
+        Phase.PAUSED,
+        "wait for labels",
+        (failed, Finding("drift", Judgement.NO_DATA, 0)),
+    )
+
+
 def routing() -> RoutingChanged:
     """Return a change of two routes with all that one may have."""
     match = All(
@@ -133,6 +161,7 @@ def routing() -> RoutingChanged:
         Staleness.FALLBACK,
         contract_changed=True,
         reshuffle=True,
+        rollout=rollout(),
     )
     early = RoutingDocument("flights-early", "flights-late", (Rule("all", (stable,)),))
     return RoutingChanged(
@@ -141,6 +170,8 @@ def routing() -> RoutingChanged:
         at_once=True,
         cancels=(RouteRevision("flights-late", 4),),
         withdraws=(ModelVersion("flights-late", "5"),),
+        automatic=True,
+        decided_at=1_900_000_000_000,
     )
 
 

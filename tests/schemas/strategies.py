@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from modelwire_schemas.artifact import ArtifactChunk
 from modelwire_schemas.codec import Event, content_digest
-from modelwire_schemas.control import Body, Command, ControlRecord
+from modelwire_schemas.control import Body, Command, ControlRecord, fold_of
 from modelwire_schemas.fleet import FleetReport, VersionReport
 from modelwire_schemas.release import (
     Artifact,
@@ -28,6 +28,7 @@ from modelwire_schemas.release import (
     TensorValue,
     manifest_digest,
 )
+from modelwire_schemas.rollout import Finding, Judgement, Phase, Rollout
 from modelwire_schemas.routing import (
     BUCKETS,
     All,
@@ -163,6 +164,31 @@ variants = st.builds(
 splits = st.builds(Split, st.sampled_from(SplitBy), words, words)
 rules = st.builds(Rule, names, few(variants), splits, st.none() | predicates())
 shadows = st.builds(Shadow, versions, st.integers(0, BUCKETS), words, st.none() | predicates(2))
+finite = st.none() | floats
+findings = st.builds(
+    Finding,
+    some_words,
+    st.sampled_from(Judgement),
+    naturals,
+    finite,
+    finite,
+    finite,
+    naturals,
+    naturals,
+    texts,
+    st.booleans(),
+)
+rollouts = st.builds(
+    Rollout,
+    some_words,
+    texts,
+    naturals,
+    naturals,
+    naturals,
+    st.sampled_from(Phase),
+    texts,
+    few(findings),
+)
 documents = st.builds(
     RoutingDocument,
     names,
@@ -176,6 +202,7 @@ documents = st.builds(
     st.sampled_from(Staleness),
     st.booleans(),
     st.booleans(),
+    st.none() | rollouts,
 )
 changes = st.builds(
     RoutingChanged,
@@ -184,6 +211,8 @@ changes = st.builds(
     st.booleans(),
     few(st.builds(RouteRevision, names, naturals)),
     few(st.builds(ModelVersion, names, versions)),
+    st.booleans(),
+    st.just(0) | naturals,
 )
 
 bodies: st.SearchStrategy[Body] = st.one_of(
@@ -203,6 +232,7 @@ def control_records(draw: st.DrawFn, of: st.SearchStrategy[Body] = bodies) -> Co
             draw(some_words),
             content_digest(body),
             draw(naturals),
+            fold=fold_of(body),
             author=draw(words),
             role=draw(words),
             reason=draw(texts),

@@ -10,7 +10,9 @@ from modelwire_schemas.codec import Event, encode
 from modelwire_schemas.control import ControlRecord
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.generations import Kind
+from modelwire_schemas.limits import MAX_PLAN
 from modelwire_schemas.release import ArtifactFile, manifest_digest
+from modelwire_schemas.rollout import Finding, Judgement
 from modelwire_schemas.routing import Clause, Op
 from modelwire_schemas.telemetry import Role, Window
 from tests.schemas.samples import SAMPLES, SHA256, asked, release
@@ -39,8 +41,25 @@ def changed(kind: Kind, path: str, value: Value) -> Event:
 
 DOCUMENT = "changes.0.document"
 LONG = "x" * 257
+ROLLOUT = f"{DOCUMENT}.rollout"
 ROUTING = [
     (f"{DOCUMENT}.route", "a/b", "E_NAME"),
+    (f"{ROLLOUT}.id", "", "E_WORD"),
+    (f"{ROLLOUT}.plan", "x" * (MAX_PLAN + 1), "E_TEXT"),
+    (f"{ROLLOUT}.step", -1, "E_RANGE"),
+    (f"{ROLLOUT}.started", -1, "E_RANGE"),
+    (f"{ROLLOUT}.since", -1, "E_RANGE"),
+    (f"{ROLLOUT}.note", "a\0b", "E_TEXT"),
+    (f"{ROLLOUT}.findings", 65 * (Finding("errors", Judgement.PASS, 0),), "E_RANGE"),
+    (f"{ROLLOUT}.findings.0.metric", "", "E_WORD"),
+    (f"{ROLLOUT}.findings.0.at", -1, "E_RANGE"),
+    (f"{ROLLOUT}.findings.0.measured", float("nan"), "E_RANGE"),
+    (f"{ROLLOUT}.findings.0.reference", float("inf"), "E_RANGE"),
+    (f"{ROLLOUT}.findings.0.limit", float("-inf"), "E_RANGE"),
+    (f"{ROLLOUT}.findings.0.samples", -1, "E_RANGE"),
+    (f"{ROLLOUT}.findings.0.reference_samples", -1, "E_RANGE"),
+    (f"{ROLLOUT}.findings.0.detail", "x" * 4097, "E_TEXT"),
+    ("decided_at", -1, "E_RANGE"),
     (f"{DOCUMENT}.model", "", "E_NAME"),
     (f"{DOCUMENT}.keep_warm.0", "8 beta", "E_VERSION"),
     (f"{DOCUMENT}.fallback.0", "", "E_VERSION"),

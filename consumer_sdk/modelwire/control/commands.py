@@ -11,7 +11,7 @@ from modelwire.control.state import Entry, State, Verdict
 from modelwire_log.contract import Log
 from modelwire_log.envelope import seal
 from modelwire_schemas.codec import content_digest
-from modelwire_schemas.control import Body, Command, ControlRecord
+from modelwire_schemas.control import Body, Command, ControlRecord, fold_of
 from modelwire_schemas.errors import Unavailable
 from modelwire_schemas.names import topic
 
@@ -104,6 +104,7 @@ def _record(body: Body, by: By, request_id: str, expires: int) -> ControlRecord:
         request_id=request_id,
         content=content_digest(body),
         expires=expires,
+        fold=fold_of(body),
         author=by.author,
         role=by.role,
         reason=by.reason,

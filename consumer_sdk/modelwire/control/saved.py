@@ -16,7 +16,7 @@ from modelwire.control.state import (
 )
 from modelwire.loading.wire import pack, unpack
 from modelwire_schemas.codec import content_digest, decode, encode
-from modelwire_schemas.control import FOLD_VERSION, Body, Command, ControlRecord
+from modelwire_schemas.control import FOLD_VERSION, Body, Command, ControlRecord, fold_of
 from modelwire_schemas.errors import Corrupt, Rejected, TooNew
 from modelwire_schemas.generations import Kind
 from modelwire_schemas.release import ReleasePublished
@@ -248,7 +248,7 @@ def _packed(part: Part, body_of: Callable[[Part], Body]) -> bytes:
     known = _made.get(id(part))
     if known is None or known[0] is not part:
         body = body_of(part)
-        command = replace(_NOBODY, content=content_digest(body))
+        command = replace(_NOBODY, content=content_digest(body), fold=fold_of(body))
         if len(_made) >= REMEMBERED:
             _made.clear()
         known = _made[id(part)] = (part, encode(ControlRecord(command, body)))
