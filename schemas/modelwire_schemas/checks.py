@@ -42,6 +42,7 @@ from modelwire_schemas.routing import (
     Split,
     Variant,
 )
+from modelwire_schemas.telemetry_checks import TELEMETRY_CHECKS
 
 
 def check_of(hint: object) -> Callable[[Anything], object]:
@@ -236,6 +237,7 @@ def _report(report: FleetReport) -> None:
 
 CHECKS: dict[object, Callable[[Anything], None]] = {
     **ROLLOUT_CHECKS,
+    **TELEMETRY_CHECKS,
     Artifact: _artifact,
     ArtifactChunk: _chunk,
     ArtifactFile: _file,

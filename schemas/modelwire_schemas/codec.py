@@ -21,8 +21,9 @@ from modelwire_schemas.generations import GENERATIONS, Kind, newest, schema
 from modelwire_schemas.limits import MAX_BYTES
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
 from modelwire_schemas.routing import PolicySet, RoutingChanged
+from modelwire_schemas.telemetry import Telemetry
 
-Event: TypeAlias = ControlRecord | FleetReport | ArtifactChunk
+Event: TypeAlias = ControlRecord | FleetReport | ArtifactChunk | Telemetry
 
 MAGIC = b"\xc3\x01"
 HEAD = len(MAGIC) + 8
@@ -36,6 +37,7 @@ BODIES: dict[Kind, type] = {
 OTHERS: dict[Kind, type] = {
     Kind.FLEET_REPORT: FleetReport,
     Kind.ARTIFACT_CHUNK: ArtifactChunk,
+    Kind.TELEMETRY: Telemetry,
 }
 KINDS: dict[type, Kind] = {hint: kind for kind, hint in (BODIES | OTHERS).items()}
 
@@ -123,7 +125,7 @@ def _read(kind: Kind, generation: int, value: bytes) -> Event:
     if source.tell() != len(value):
         raise damaged(f"{len(value) - source.tell()} bytes behind the {kind}")
     if len(parts) == 1:
-        return cast("FleetReport | ArtifactChunk", parts[0])
+        return cast("FleetReport | ArtifactChunk | Telemetry", parts[0])
     record = ControlRecord(*cast("tuple[Command, Body]", parts))
     if record.command.fold < generation:  # readers of that fold know no such schema
         raise Rejected("E_SCHEMA", f"fold {record.command.fold}", expected=f"{generation} or more")

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     POLICY_SET = "policy_set"
     FLEET_REPORT = "fleet_report"
     ARTIFACT_CHUNK = "artifact_chunk"
+    TELEMETRY = "telemetry"
 
 
 GENERATIONS: Mapping[Kind, Mapping[int, str]] = {
@@ -31,6 +32,7 @@ GENERATIONS: Mapping[Kind, Mapping[int, str]] = {
     Kind.POLICY_SET: {1: "8f553a9636fede04"},
     Kind.FLEET_REPORT: {1: "4bdc69b8752c32df"},
     Kind.ARTIFACT_CHUNK: {1: "a2d5eae9f5ccdd11"},
+    Kind.TELEMETRY: {1: "5553949d7f33df2c"},
 }
 """CRC-64-AVRO of each schema's parsing canonical form, in the order of its bytes on the wire."""
 
