@@ -1,0 +1,249 @@
+"""What comes next in a rollout: one machine for every strategy (pure)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from modelwire.control.state import RouteState
+from modelwire_router.rollout.documents import back, finished, gives_events, prepared, stepped
+from modelwire_router.rollout.plan import Analyse, HookKind, OnFailure, Pause, Plan, SetWeight
+from modelwire_router.rollout.plan_text import dump
+from modelwire_schemas.rollout import Finding, Judgement, Phase, Rollout
+from modelwire_schemas.routing import BUCKETS, Change, RoutingChanged, RoutingDocument
+
+DEADLINE = "readiness"
+"""The name under which a missed readiness deadline is a finding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a decision is made on: the log's time (ms), the fleet, the findings, the gates.
+
+    `waiting` names the instances that do not have every version warm, and why; None when no live
+    instance has opened the route. `findings` are the newest of each template; `gates` the answers
+    of webhooks, where they have answered.
+    """
+
+    now: int
+    waiting: tuple[str, ...] | None = ()
+    findings: Mapping[str, tuple[Finding, ...]] = field(
+        default_factory=dict[str, tuple[Finding, ...]]
+    )
+    gates: Mapping[HookKind, bool] = field(default_factory=dict[HookKind, bool])
+
+
+class Next(NamedTuple):
+    """A change to be appended, the step that it makes, and what people are told."""
+
+    change: RoutingChanged
+    step: str
+    told: str
+
+
+def begin(plan: Plan, route: RouteState | None, rollout_id: str, now: int) -> RoutingChanged:
+    """Return the change that starts a rollout; see `prepared` for what it raises."""
+    rollout = Rollout(rollout_id, dump(plan), step=0, started=now, since=now)
+    document = replace(prepared(plan, route), rollout=rollout)
+    return _change(route, document)
+
+
+def advance(plan: Plan, route: RouteState, now: int, *, full: bool = False) -> Next:
+    """Return the next step, whatever it waits for; with `full`, the end of the rollout."""
+    document, rollout = route.head.document, _rollout(route)
+    last = len(plan.steps) - 1
+    for index in range(rollout.step, last + 1 if full else rollout.step + 1):
+        document = stepped(plan, document, plan.steps[index])
+        rollout = replace(rollout, step=index + 1, findings=(), note="")
+    at = _scheduled(plan, rollout, now)
+    if rollout.step > last:
+        document = finished(plan, document)
+        rollout = replace(rollout, phase=Phase.COMPLETED)
+    else:
+        rollout = replace(rollout, phase=Phase.PROGRESSING)
+    rollout = replace(rollout, since=at or now)
+    change = replace(_change(route, replace(document, rollout=rollout)), effective_at=at)
+    return Next(change, f"step {rollout.step}", f"step {rollout.step} of {len(plan.steps)}")
+
+
+def pause(route: RouteState, note: str) -> RoutingChanged:
+    """Return the change that stops promotions; a failure still takes the candidate back."""
+    return _phase(route, Phase.PAUSED, note)
+
+
+def resume(route: RouteState) -> RoutingChanged:
+    """Return the change that lets a paused rollout go on."""
+    return _phase(route, Phase.PROGRESSING, "")
+
+
+def next_step(plan: Plan, route: RouteState, look: Look) -> Next | None:
+    """Return what a controller appends now, or None while there is something to wait for."""
+    rollout = _rollout(route)
+    if rollout.phase.over:
+        return _tidied(plan, route, look)
+    failures = _failures(plan, rollout, look)
+    if failures and plan.on_failure is OnFailure.ROLLBACK:
+        return _rolled_back(plan, route, look.now, failures)
+    if rollout.phase is Phase.PAUSED:
+        return None
+    doubts = failures or _doubts(plan, rollout, look)
+    if doubts:
+        return _paused(plan, route, doubts)
+    if waits_for(plan, route, look):
+        return None
+    step = advance(plan, route, look.now)
+    return _with_findings(step, _current(plan, rollout, look))
+
+
+def waits_for(plan: Plan, route: RouteState, look: Look) -> str:
+    """Return what a rollout under way waits for, in a few words; empty when it may go on."""
+    rollout = _rollout(route)
+    step = plan.steps[rollout.step]
+    match step:
+        case Pause(ms=None):
+            return f"modelwire promote {plan.route}"
+        case Pause(ms=ms) if ms is not None and look.now < rollout.since + ms:
+            return f"{_seconds(rollout.since + ms - look.now)} of pause"
+        case Analyse() if look.now < rollout.since + step.ms:
+            return f"{_seconds(rollout.since + step.ms - look.now)} of analysis"
+        case Analyse():
+            open_ = [f for f in _current(plan, rollout, look) if f.judgement is not Judgement.PASS]
+            if open_ or not _current(plan, rollout, look):
+                return ", ".join(f"{f.metric} ({f.judgement})" for f in open_) or "measurements"
+        case _:
+            pass
+    if gives_events(plan, step) and look.waiting != ():
+        names = look.waiting or ("an instance that opens the route",)
+        return f"readiness: {', '.join(names[:3])}"
+    return next(
+        (f"the webhook {kind}" for kind in _gates(plan, rollout) if not look.gates.get(kind)), ""
+    )
+
+
+def questions(plan: Plan, route: RouteState) -> tuple[HookKind, ...]:
+    """Return the webhooks that must agree before the rollout goes on."""
+    rollout = _rollout(route)
+    return () if rollout.phase is not Phase.PROGRESSING else _gates(plan, rollout)
+
+
+def judged(plan: Plan, rollout: Rollout) -> tuple[str, ...]:
+    """Return the templates that are to be judged now."""
+    if rollout.phase.over:
+        return ()
+    step = plan.steps[rollout.step]
+    named = step.templates if isinstance(step, Analyse) else ()
+    behind = plan.background if rollout.step >= max(1, plan.background_from) else ()
+    return tuple(dict.fromkeys((*named, *behind)))
+
+
+def _gates(plan: Plan, rollout: Rollout) -> tuple[HookKind, ...]:
+    step = plan.steps[rollout.step]
+    asked: list[HookKind] = []
+    if rollout.step == 0:
+        asked.append(HookKind.CONFIRM_ROLLOUT)
+    if gives_events(plan, step):
+        whole = isinstance(step, SetWeight) and step.weight == BUCKETS
+        asked.append(HookKind.CONFIRM_PROMOTION if whole else HookKind.CONFIRM_TRAFFIC_INCREASE)
+    there = {hook.kind for hook in plan.hooks}
+    return tuple(kind for kind in asked if kind in there)
+
+
+def _failures(plan: Plan, rollout: Rollout, look: Look) -> tuple[Finding, ...]:
+    """Return the findings that end a rollout, and a deadline that was missed."""
+    found = [f for f in _current(plan, rollout, look) if f.judgement is Judgement.FAIL]
+    step = plan.steps[rollout.step]
+    if look.now < _deadline(plan, rollout):
+        return tuple(found)
+    if gives_events(plan, step) and look.waiting != ():
+        who = ", ".join(look.waiting or ("no live instance has opened the route",))
+        found.append(Finding(DEADLINE, Judgement.FAIL, look.now, detail=who[:500]))
+    if isinstance(step, Analyse):
+        found += [f for f in _current(plan, rollout, look) if f.judgement is Judgement.NO_DATA]
+    return tuple(found)
+
+
+def _doubts(plan: Plan, rollout: Rollout, look: Look) -> tuple[Finding, ...]:
+    """Return the findings that call for a person."""
+    late = {Judgement.TOO_FEW} if look.now >= _deadline(plan, rollout) else set[Judgement]()
+    doubtful = late | {Judgement.INCONCLUSIVE}
+    step = plan.steps[rollout.step]
+    if not isinstance(step, Analyse) or look.now < rollout.since + step.ms:
+        return ()
+    return tuple(f for f in _current(plan, rollout, look) if f.judgement in doubtful)
+
+
+def _deadline(plan: Plan, rollout: Rollout) -> int:
+    step = plan.steps[rollout.step]
+    own = step.ms if isinstance(step, Analyse | Pause) else 0
+    return rollout.since + (own or 0) + plan.ready_deadline
+
+
+def _current(plan: Plan, rollout: Rollout, look: Look) -> tuple[Finding, ...]:
+    """Return the findings that decide now; what is tried dry never does."""
+    names = judged(plan, rollout)
+    return tuple(f for name in names for f in look.findings.get(name, ()) if not f.dry_run)
+
+
+def _rolled_back(plan: Plan, route: RouteState, now: int, why: tuple[Finding, ...]) -> Next:
+    note = "; ".join(f"{f.metric} {f.judgement}" for f in why)
+    rollout = replace(_rollout(route), phase=Phase.ROLLED_BACK, since=now, note=note, findings=why)
+    document = replace(back(plan, route.head.document), rollout=rollout)
+    change = replace(_change(route, document), at_once=True)
+    return Next(change, "rollback", f"rolled back: {note}")
+
+
+def _paused(plan: Plan, route: RouteState, why: tuple[Finding, ...]) -> Next | None:
+    if plan.on_failure is OnFailure.NONE:
+        return None
+    note = "; ".join(f"{f.metric} {f.judgement}" for f in why)
+    rollout = _rollout(route)
+    change = _phase(route, Phase.PAUSED, note, why)
+    return Next(change, f"pause {rollout.step}", f"paused: {note}")
+
+
+def _tidied(plan: Plan, route: RouteState, look: Look) -> Next | None:
+    """Let the old version go when it was kept warm long enough."""
+    rollout = _rollout(route)
+    if not route.head.document.keep_warm or look.now < rollout.since + plan.keep_warm:
+        return None
+    document = replace(route.head.document, keep_warm=())
+    return Next(_change(route, document), "tidy", f"{plan.stable} is kept warm no longer")
+
+
+def _with_findings(step: Next, findings: tuple[Finding, ...]) -> Next:
+    """Write down why the step was made."""
+    (change,) = step.change.changes
+    rollout = change.document.rollout
+    if rollout is None or not findings:
+        return step
+    document = replace(change.document, rollout=replace(rollout, findings=findings))
+    changes = (replace(change, document=document),)
+    return step._replace(change=replace(step.change, changes=changes))
+
+
+def _phase(
+    route: RouteState, phase: Phase, note: str, findings: tuple[Finding, ...] = ()
+) -> RoutingChanged:
+    rollout = replace(_rollout(route), phase=phase, note=note, findings=findings)
+    return _change(route, replace(route.head.document, rollout=rollout))
+
+
+def _scheduled(plan: Plan, rollout: Rollout, now: int) -> int | None:
+    """Return the event time of the last step, where the plan names one that is still to come."""
+    if plan.at is None or rollout.step < len(plan.steps) or plan.at <= now:
+        return None
+    return plan.at
+
+
+def _change(route: RouteState | None, document: RoutingDocument) -> RoutingChanged:
+    revision = route.head.revision if route else 0
+    return RoutingChanged((Change(document, revision),))
+
+
+def _rollout(route: RouteState) -> Rollout:
+    rollout = route.head.document.rollout
+    assert rollout is not None  # noqa: S101 - callers look first
+    return rollout
+
+
+def _seconds(ms: int) -> str:
+    return f"{ms / 1000:.0f} s"
