@@ -12,6 +12,7 @@ from modelwire_schemas.routing import BUCKETS
 
 Buckets: typing.TypeAlias = npt.NDArray[np.int16]
 _NUL = "\0"
+_SHARE = BUCKETS / 2**32  # exact, as is its product with 32 bits: 46 of a float's 53
 
 
 def buckets(salt: str, keys: Sequence[object]) -> Buckets:
@@ -26,7 +27,7 @@ def buckets(salt: str, keys: Sequence[object]) -> Buckets:
 def buckets_behind(prefix: bytes, keys: Sequence[object]) -> Buckets:
     """Return the buckets of keys behind a salt that has its `|` already."""
     hashes = np.frombuffer(b"".join(map(digest_bytes, _prefixed(prefix, keys))), "<u4")
-    return (hashes.astype(np.uint64) * BUCKETS >> 32).astype(np.int16)
+    return (hashes * _SHARE).astype(np.int16)
 
 
 def _prefixed(prefix: bytes, keys: Sequence[typing.Any]) -> Iterable[bytes]:
