@@ -19,13 +19,14 @@ from modelwire.control.horizon import Reading
 from modelwire.control.saved import dump, load, state_hash
 from modelwire.control.state import Release, State
 from modelwire.hooks import Hooks
-from modelwire.loading.bring import Bringer, Told
+from modelwire.loading.bring import Bringer
 from modelwire.loading.cache import Cache, Hold
 from modelwire.loading.formats import LoadOptions, Model
 from modelwire.loading.limits import memory_limit
 from modelwire.loading.pipeline import Pipeline, Wants
 from modelwire.loading.policy import wanted
 from modelwire.loading.probe import Prober
+from modelwire.loading.states import Told
 from modelwire.reporting.reporter import Reporter
 from modelwire.serving.features import compile_features
 from modelwire.serving.live import Live
@@ -189,6 +190,7 @@ class Runtime:
     def _put(self, release: Release, load: Callable[[], Servable]) -> int:
         servable = load()
         self._shelf.put(servable)
+        self._reporter.wake()  # a flip may wait for this version
         self._holds[servable.version] = self._cache.hold(servable.digest)
         self._make_room(release)
         return servable.model.resident
@@ -221,6 +223,8 @@ class Runtime:
             self._rebuild()
         else:
             self._move_horizon(control)
+        if any(before.state.routes.get(n) is not control.state.routes.get(n) for n in self._routes):
+            self._reporter.wake()  # who changed a route waits for its readers
         if not control.stale_since:
             self._keep_state(control.state)
         if went_stale:

@@ -1,4 +1,4 @@
-"""Whole routing documents for what an operator asks: flip, split, undo (pure)."""
+"""Whole routing documents for what an operator asks: flip, split, prepare, undo (pure)."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -74,6 +74,32 @@ def split(
     return _change(state, before, _document(before, route, model, (*conditional, rule)), when)
 
 
+def prepare(state: State, route: str, version: str, now: int) -> RoutingChanged:
+    """Return the change that names a version without giving it any event, so that it is warmed.
+
+    The newest document is said once more, at its own time, with the version at weight 0: no event
+    gets another answer, and what is scheduled stays. `now` in ms. Raises NotFound
+    `E_UNKNOWN_ROUTE`.
+    """
+    head = _head(state, route)
+    field = head.document.time_field
+    # For business times a document that always held holds from 0 on, the first time there is.
+    later = field or head.effective > max(state.earliest, now + state.lead)
+    at = max(0, head.effective) if later else None
+    document = _holding(head.document, checked_version(version))
+    return _change(state, state.routes[route], document, When(at, cancel_scheduled=True))
+
+
+def _holding(document: RoutingDocument, version: str) -> RoutingDocument:
+    """Return a document that also names a version, at weight 0 where there are weights."""
+    last = document.rules[-1]
+    plain = replace(document, contract_changed=False, reshuffle=False)
+    if last.split.by is SplitBy.PARTITION:  # its last variant gets what nobody lists
+        return replace(plain, keep_warm=(*plain.keep_warm, version))
+    rule = replace(last, variants=(*last.variants, Variant(version, version)))
+    return replace(plain, rules=(*plain.rules[:-1], rule))
+
+
 def undo(
     state: State,
     past: Sequence[Past],
@@ -84,10 +110,11 @@ def undo(
 ) -> RoutingChanged:
     """Return the change, at once, that takes the newest one of a route back (R24).
 
-    It goes to the newest earlier document in which one version had everything, with `step` to the
-    document before, with `to` to that revision. What an undo brought back counts as what it
-    restores, so two undos go back twice. A change of several routes is undone whole; with `to`
-    the others go back to what they had when that revision came.
+    It goes to the newest earlier document in which one version had everything, not counting those
+    that only prepared another one; with `step` to the document before, with `to` to that revision.
+    What an undo brought back counts as what it restores, so two undos go back twice. A change of
+    several routes is undone whole; with `to` the others go back to what they had when that
+    revision came.
     Raises NotFound `E_NO_EARLIER` when there is none, Conflict `E_MOVED` when another route of
     the same change has changed since.
     """
@@ -114,6 +141,16 @@ def replace_document(
     if expected is None:
         return change
     return replace(change, changes=(replace(change.changes[0], replaces=expected),))
+
+
+def together(changes: Sequence[RoutingChanged]) -> RoutingChanged:
+    """Return changes of several routes, made for the same time, as one: all or none."""
+    first = changes[0] if changes else RoutingChanged(())
+    return replace(
+        first,
+        changes=tuple(change for each in changes for change in each.changes),
+        cancels=tuple(cancelled for each in changes for cancelled in each.cancels),
+    )
 
 
 def _unmoved(state: State, undone: Accepted) -> Accepted:
@@ -144,7 +181,17 @@ class _Line:
 
     def sole(self) -> Accepted:
         """Return the newest earlier document in which one version has everything."""
-        return self._found(a for a in self._earlier() if a.document.sole_version())
+        return self._found(
+            a for a in self._earlier() if a.document.sole_version() and not self._prepares(a)
+        )
+
+    def _prepares(self, accepted: Accepted) -> bool:
+        """Whether a document only names one version more than the one before it."""
+        before = self._all.get(accepted.revision - 1)
+        return before is not None and any(
+            accepted.document == _holding(before.document, version)
+            for version in accepted.document.versions()
+        )
 
     def named(self, revision: int) -> Accepted:
         """Return the document of an earlier revision, undone or not: so one redoes."""

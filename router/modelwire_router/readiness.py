@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import takewhile
 
-from modelwire.control.state import RouteState
+from modelwire.control.state import Accepted, RouteState
 from modelwire_schemas.fleet import FleetReport, VersionReport
 
 HEARD_MS = 15_000
@@ -12,6 +13,9 @@ HEARD_MS = 15_000
 
 WARM = frozenset({"warm", "serving"})
 """The states in which a version can answer."""
+
+
+FAILED = "failed"
 
 
 class Why(StrEnum):
@@ -99,17 +103,20 @@ def readiness(
 
 
 def named_by(route: RouteState, model: str, version: str) -> int:
-    """Return the control offset of the document since which a route names a version.
+    """Return the control offset of the document since which a route holds a version.
 
-    The newest document's where it does not name it.
+    That names it, and so do all after it; only the newest may not, since what went before it is
+    still held. Where that is not so either, the newest document's.
     """
-    offset = route.head.offset
-    for accepted in (route.head, *route.recent):
-        document = accepted.document
-        if document.model != model or version not in document.versions():
-            break
-        offset = accepted.offset
-    return offset
+    documents = [route.head, *route.recent]
+    if not _names(documents[0], model, version):
+        del documents[0]
+    naming = takewhile(lambda a: _names(a, model, version), documents)
+    return min((a.offset for a in naming), default=route.head.offset)
+
+
+def _names(accepted: Accepted, model: str, version: str) -> bool:
+    return accepted.document.model == model and version in accepted.document.versions()
 
 
 def _held(report: FleetReport, model: str, version: str) -> VersionReport | None:
@@ -125,7 +132,7 @@ def _missing(
         return _waiting(report, heard, Why.BEHIND, detail=detail)
     if held is None:
         return _waiting(report, heard, Why.ON_ITS_WAY, detail="wanted")
-    if held.code:
+    if held.state == FAILED:
         return _waiting(report, heard, Why.REFUSED, held.code, held.detail)
     if held.state not in WARM:
         return _waiting(report, heard, Why.ON_ITS_WAY, detail=f"{held.state} {held.detail}".strip())

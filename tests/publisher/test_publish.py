@@ -74,10 +74,16 @@ def test_consumers_can_bring_what_was_published(desk: Desk, tmp_path: Path) -> N
     bringer = Bringer(
         desk.log, "default", Cache(tmp_path / "cache"), desk.means.prober, LoadOptions()
     )
-    states: list[VersionState] = []
+    states: list[tuple[VersionState, str]] = []
+
+    def told(state: VersionState, detail: str = "", /) -> None:
+        states.append((state, detail))
+
     for version in "12":
-        bringer.prepare(known(desk, version), states.append)()[0].close()
-    assert states[-1] is VersionState.WARM
+        bringer.prepare(known(desk, version), told)()[0].close()
+    assert states[0] == (VersionState.FETCHING, "")
+    assert (VersionState.FETCHING, "100 %") in states
+    assert states[-1] == (VersionState.WARM, "")
     assert [release.artifact.form for release in desk.releases()] == ["packed", "mapped"]
 
 

@@ -1,12 +1,15 @@
 """Flip, split and undo: the documents that they make, and what the fold says to them."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from modelwire.control.fold import steps
 from modelwire.control.history import Past
 from modelwire.control.state import State
-from modelwire_router.changes import When, flip, replace_document, split, undo
+from modelwire.control.timeline import in_force
+from modelwire_router.changes import When, flip, prepare, replace_document, split, undo
 from modelwire_schemas.errors import Conflict, NotFound, Rejected
 from modelwire_schemas.routing import (
     BUCKETS,
@@ -170,6 +173,94 @@ def test_a_document_from_an_expected_revision_loses_when_the_route_moved_on() ->
     asked = replace_document(book.state, document("2"), expected=1)
     book.must(flip(book.state, ROUTE, "3"))
     assert book.say(asked).code == "E_CONFLICT"
+
+
+# What is prepared
+
+
+def rules_at(book: Book, ts: int, bt: int) -> tuple[Rule, ...]:
+    """Return the rules for an event, without the versions that get nothing."""
+    found = in_force(book.state.routes[ROUTE], ts, bt)
+    assert found is not None
+    return tuple(
+        replace(rule, variants=tuple(v for v in rule.variants if v.weight or v.partitions))
+        for rule in found.document.rules
+    )
+
+
+def test_a_prepared_version_is_named_and_gets_nothing() -> None:
+    book = served()
+    book.must(prepare(book.state, ROUTE, "2", book.now))
+    assert weights(book) == {"1": BUCKETS, "2": 0}
+    book.must(flip(book.state, ROUTE, "2"))
+    assert weights(book) == {"2": BUCKETS}
+
+
+@pytest.mark.parametrize("time_field", ["", "departed"])
+@pytest.mark.parametrize("scheduled", [False, True])
+def test_preparing_changes_no_answer_of_any_time_and_cancels_nothing(
+    time_field: str, *, scheduled: bool
+) -> None:
+    book = Book()
+    for version in "123":
+        book.must(release(version))
+    book.must(change(document("1", time_field=time_field), 0))
+    if scheduled:
+        book.must(flip(book.state, ROUTE, "2", when=When(at=book.now + MINUTE)))
+    times = [book.now + ms for ms in (-MINUTE, 0, LEAD, MINUTE - 1, MINUTE, 2 * MINUTE)]
+    asked = [(ts, bt) for ts in times for bt in ([0, *times] if time_field else [ts])]
+    before = [rules_at(book, ts, bt) for ts, bt in asked]
+    book.must(prepare(book.state, ROUTE, "3", book.now))
+    assert [rules_at(book, ts, bt) for ts, bt in asked] == before
+    assert "3" in document_of(book).versions()
+
+
+def test_what_is_scheduled_within_the_lead_is_prepared_as_of_now() -> None:
+    book = served()
+    book.must(flip(book.state, ROUTE, "2", when=When(at=book.now + 2 * LEAD)))
+    book.wait(LEAD + 1)
+    asked = prepare(book.state, ROUTE, "3", book.now)
+    assert asked.effective_at is None
+    book.must(asked)
+
+
+def test_a_version_is_prepared_beside_a_split_by_partition_without_getting_one() -> None:
+    book = served()
+    listed = Rule(
+        "all",
+        (Variant("a", "2", (), (("flights", 0),)), Variant("b", "1")),
+        Split(SplitBy.PARTITION),
+    )
+    book.must(replace_document(book.state, RoutingDocument(ROUTE, MODEL, (listed,))))
+    book.must(prepare(book.state, ROUTE, "3", book.now))
+    assert document_of(book).rules == (listed,)
+    assert document_of(book).keep_warm == ("3",)
+
+
+def prepared_flips(*versions: str) -> Book:
+    """Return a book of flips, each after its version was prepared."""
+    book = flips(versions[0])
+    for version in versions[1:]:
+        book.must(release(version))
+        book.must(prepare(book.state, ROUTE, version, book.now))
+        book.must(flip(book.state, ROUTE, version))
+        book.wait(MINUTE)
+    return book
+
+
+def test_undos_pass_by_what_was_only_prepared() -> None:
+    book = prepared_flips("1", "2", "3")
+    assert [took_back(book), took_back(book)] == ["2", "1"]
+    with pytest.raises(NotFound, match="E_NO_EARLIER"):
+        undo(book.state, past(book), ROUTE)
+
+
+def test_an_undo_right_after_preparing_takes_just_that_back() -> None:
+    book = prepared_flips("1", "2")
+    book.must(release("3"))
+    book.must(prepare(book.state, ROUTE, "3", book.now))
+    assert took_back(book) == "2"
+    assert "3" not in document_of(book).versions()
 
 
 # What an undo takes back

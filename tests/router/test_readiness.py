@@ -134,6 +134,8 @@ def test_a_version_is_named_since_the_first_of_the_newest_documents_that_name_it
     prepared = book.must(change({"1": 10_000, "2": 0}, 1)).offset
     assert (named("1"), named("2"), named("3")) == (first, prepared, prepared)
     flipped = book.must(change("2", 2)).offset
-    assert (named("1"), named("2")) == (flipped, prepared)
+    assert (named("1"), named("2"), named("3")) == (first, prepared, flipped)
     back = book.must(change("1", 3, at_once=True)).offset
-    assert (named("1"), named("2")) == (back, back)
+    assert (named("1"), named("2"), named("3")) == (back, prepared, back)
+    book.must(change("1", 4, at_once=True))
+    assert (named("1"), named("2")) == (back, book.state.offset)

@@ -11,7 +11,7 @@ from modelwire.loading.cache import Cache
 from modelwire.loading.fetch import fetch
 from modelwire.loading.formats import LoadOptions, Model, find, warm
 from modelwire.loading.probe import Prober, probe_once
-from modelwire.loading.states import VersionState
+from modelwire.loading.states import Told, VersionState
 from modelwire.loading.verdicts import ProbeRequest
 from modelwire_log.contract import Log
 from modelwire_log.envelope import open_envelope
@@ -21,8 +21,6 @@ from modelwire_schemas.errors import Corrupt, Rejected, Unavailable
 from modelwire_schemas.generations import Kind
 from modelwire_schemas.names import topic
 from modelwire_schemas.release import ReleasePublished
-
-Told = Callable[[VersionState], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,8 @@ class Bringer:
         told(VersionState.FETCHING)
         self.cache.journal.check(release.artifact.digest)
         published = self._published(release)
-        folder = fetch(published, self.log, topic(self.namespace, "artifacts"), self.cache)
+        stream = topic(self.namespace, "artifacts")
+        folder = fetch(published, self.log, stream, self.cache, partial(_arrived, told))
         told(VersionState.VERIFIED)
         request = ProbeRequest(
             folder=folder,
@@ -95,6 +94,10 @@ class Bringer:
         if not records or records[0].offset != release.offset:
             raise Corrupt("E_CORRUPT", "the release's record is gone", where=f"{place}")
         return _release_in(open_envelope(records[0]))
+
+
+def _arrived(told: Told, done: int, total: int) -> None:
+    told(VersionState.FETCHING, f"{100 * done // max(1, total)} %")
 
 
 def _release_in(event: object) -> ReleasePublished:

@@ -9,7 +9,7 @@ from functools import partial
 from modelwire.clock import Clock
 from modelwire.control.state import Release, State
 from modelwire.loading.policy import Drop, Held, Load, MemoryPolicy, NoRoom, Prepare, plan
-from modelwire.loading.states import VersionState, follows
+from modelwire.loading.states import Told, VersionState, follows
 from modelwire_schemas.errors import ModelwireError, Unavailable
 from modelwire_schemas.fleet import VersionReport
 from modelwire_schemas.routing import ModelVersion
@@ -54,7 +54,7 @@ class Pipeline:
 
     def __init__(
         self,
-        prepare: Callable[[Release, Callable[[VersionState], None]], Callable[[], int]],
+        prepare: Callable[[Release, Told], Callable[[], int]],
         drop: Callable[[ModelVersion], None],
         changed: Callable[[], None],
         refused: Callable[[ModelVersion, str, str], None],
@@ -161,7 +161,10 @@ class Pipeline:
         again = replace(known, state=VersionState.WANTED, no_room=())
         progress = self._progress[version] = again
 
-        def told(state: VersionState) -> None:
+        def told(state: VersionState, detail: str = "") -> None:
+            progress.detail = detail
+            if state is progress.state:
+                return
             assert follows(progress.state, state), (progress.state, state)  # noqa: S101
             progress.state = state
             self._changed()

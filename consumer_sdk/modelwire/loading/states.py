@@ -1,6 +1,7 @@
 """The states of a version in one process: one table, and nothing else decides what may follow."""
 
 from enum import StrEnum
+from typing import Protocol
 
 
 class VersionState(StrEnum):
@@ -16,6 +17,13 @@ class VersionState(StrEnum):
     RETIRED = "retired"
     FREED = "freed"
     FAILED = "failed"
+
+
+class Told(Protocol):
+    """Hears of every state of a version on its way, and how far it is in it."""
+
+    def __call__(self, state: VersionState, detail: str = "", /) -> None:
+        """Take the news; the same state may come again with another detail."""
 
 
 TRANSITIONS: dict[VersionState, frozenset[VersionState]] = {

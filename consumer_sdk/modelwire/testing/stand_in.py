@@ -13,8 +13,7 @@ from modelwire.control.follower import STALE_AFTER_NS
 from modelwire.control.reading import fold_log
 from modelwire.control.state import Release
 from modelwire.hooks import Hooks
-from modelwire.loading.bring import Told
-from modelwire.loading.states import VersionState
+from modelwire.loading.states import Told, VersionState
 from modelwire.models import Models
 from modelwire.routing.ranges import from_percent, reweigh
 from modelwire.serving.servable import Servable

@@ -34,6 +34,7 @@ VERBS = {
     "topics": "topics",
     "undo": "routes",
     "watch": "publish",
+    "why-not": "why_not",
     "withdraw": "releases",
 }
 """Every verb and its module in this folder; the command in it has the verb's name."""
@@ -53,7 +54,7 @@ class Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         module = import_module(f"modelwire_router.cli.{VERBS[cmd_name]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
 
@@ -77,7 +78,8 @@ def modelwire(ctx: click.Context, log: str | None, namespace: str, as_json: bool
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with an exit code.
 
-    0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 rejected, 6 timed out.
+    0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 rejected, 6 timed out,
+    8 degraded: some instances are not where they should be.
     """
     sys.exit(run(arguments))
 

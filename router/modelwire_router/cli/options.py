@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
 
+from modelwire_router.changes import When
 from modelwire_schemas.errors import Rejected
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -16,14 +18,33 @@ def reason(command: F) -> F:
     return click.option("--reason", default="", help="Why; it stays in the history.")(command)
 
 
-def when(command: F) -> F:
-    """Add --at and --at-once."""
-    command = click.option(
-        "--at", metavar="TIME", help="Event time from which it holds: ISO 8601, or ms since 1970."
-    )(command)
-    return click.option(
-        "--at-once", is_flag=True, help="For every event that is not scored yet, of any time."
-    )(command)
+def when(command: Callable[..., object]) -> Callable[..., object]:
+    """Add --at, --at-once and --cancel; the command gets them as `when`."""
+
+    @wraps(command)
+    def called(
+        *words: object, at: str | None, at_once: bool, cancel: bool, **others: object
+    ) -> object:
+        if at is not None and at_once:
+            raise click.UsageError("--at and --at-once exclude each other")
+        made = When(None if at is None else read_time(at), at_once, cancel)
+        return command(*words, when=made, **others)
+
+    for option in (
+        click.option(
+            "--at",
+            metavar="TIME",
+            help="Event time from which it holds: ISO 8601, or ms since 1970.",
+        ),
+        click.option(
+            "--at-once", is_flag=True, help="For every event that is not scored yet, of any time."
+        ),
+        click.option(
+            "--cancel", is_flag=True, help="Cancel what is scheduled for that time or later."
+        ),
+    ):
+        called = option(called)
+    return called
 
 
 def read_time(text: str) -> int:

@@ -7,14 +7,15 @@ import click
 from modelwire.control.history import read_past
 from modelwire.control.state import ALWAYS, State, Verdict
 from modelwire_router.changes import (
-    NOW,
     When,
     flip as flipped,
     replace_document,
     split as divided,
+    together,
     undo as undone,
 )
-from modelwire_router.cli.options import read_time, reason, show_time, when
+from modelwire_router.cli.barrier import Barrier, barrier, pass_barrier, pass_undo
+from modelwire_router.cli.options import reason, show_time, when
 from modelwire_router.cli.session import Session
 from modelwire_router.document_file import read_documents
 from modelwire_router.queued import queued
@@ -27,6 +28,7 @@ from modelwire_schemas.routing import RoutingChanged
 @click.argument("version")
 @click.option("--model", default="", help="For a new route whose model has another name.")
 @when
+@barrier
 @reason
 @click.pass_obj
 def flip(
@@ -34,13 +36,17 @@ def flip(
     route: str,
     version: str,
     model: str,
-    at: str | None,
-    at_once: bool,
+    when: When,
+    barrier: Barrier,
     reason: str,
 ) -> None:
-    """Give VERSION every event of ROUTE; a new route is made."""
+    """Give VERSION every event of ROUTE, once the fleet has it warm; a new route is made."""
     state = session.state()
-    change = flipped(state, route, version, model=model, when=_when(at, at_once))
+    change = flipped(state, route, version, model=model, when=when)
+    session.rehearse(change, state)
+    if not _is_to_come(state, route, when):
+        state = pass_barrier(session, state, route, version, model, barrier)
+        change = flipped(state, route, version, model=model, when=when)
     _send(session, state, change, reason, f"{route}: {version} gets everything")
 
 
@@ -56,14 +62,13 @@ def split(
     route: str,
     weights: tuple[str, ...],
     model: str,
-    at: str | None,
-    at_once: bool,
+    when: When,
     reason: str,
 ) -> None:
     """Divide the events of ROUTE by key, in percent: `split flights-late 7=90 8=10`."""
     state = session.state()
     shares = _weights(weights)
-    change = divided(state, route, shares, model=model, when=_when(at, at_once))
+    change = divided(state, route, shares, model=model, when=when)
     told = ", ".join(f"{version} {share} %" for version, share in shares.items())
     _send(session, state, change, reason, f"{route}: {told}")
 
@@ -72,15 +77,20 @@ def split(
 @click.argument("route")
 @click.option("--step", is_flag=True, help="Back by one document, whatever it says.")
 @click.option("--to", type=int, metavar="REVISION", help="Back to this revision.")
+@click.option("--force", is_flag=True, help="Also where no instance has it warm.")
 @reason
 @click.pass_obj
-def undo(session: Session, route: str, step: bool, to: int | None, reason: str) -> None:
+def undo(
+    session: Session, route: str, step: bool, to: int | None, force: bool, reason: str
+) -> None:
     """Take ROUTE back, at once, to where one version had everything."""
     if step and to is not None:
         raise click.UsageError("--step and --to exclude each other")
     state = session.state()
     past = read_past(session.log(), session.namespace)
     change = undone(state, past, route, step=step, to=to)
+    if not force:
+        pass_undo(session, state, change)
     told = "; ".join(
         f"{c.document.route}: back to revision {c.restores}, "
         f"{c.document.sole_version() or 'a split'}"
@@ -104,20 +114,25 @@ rollback = click.Command(
     help="Documents as YAML.",
 )
 @click.option("--expect-revision", type=int, metavar="N", help="Only if the route is at N.")
+@when
 @reason
 @click.pass_obj
-def apply(session: Session, path: Path, expect_revision: int | None, reason: str) -> None:
+def apply(
+    session: Session, path: Path, expect_revision: int | None, when: When, reason: str
+) -> None:
     """Set whole routing documents from a YAML file; several change together or not at all."""
     state = session.state()
     documents = read_documents(path, state)
     if expect_revision is not None and len(documents) > 1:
         raise click.UsageError("--expect-revision is for a file with one document")
-    changes = [
-        replace_document(state, document, expected=expect_revision).changes[0]
-        for document in documents
-    ]
+    change = together(
+        [
+            replace_document(state, document, expected=expect_revision, when=when)
+            for document in documents
+        ]
+    )
     told = ", ".join(document.route for document in documents)
-    _send(session, state, RoutingChanged(tuple(changes)), reason, f"applied {told}")
+    _send(session, state, change, reason, f"applied {told}")
 
 
 def _send(session: Session, state: State, change: RoutingChanged, reason: str, told: str) -> None:
@@ -157,12 +172,10 @@ def _tell_queued(session: Session) -> None:
         )
 
 
-def _when(at: str | None, at_once: bool) -> When:
-    if at is not None and at_once:
-        raise click.UsageError("--at and --at-once exclude each other")
-    if at is None and not at_once:
-        return NOW
-    return When(None if at is None else read_time(at), at_once)
+def _is_to_come(state: State, route: str, when: When) -> bool:
+    """Whether a change is scheduled, so that the fleet warms it until then."""
+    known = state.routes.get(route)
+    return when.at is not None and known is not None and not known.time_field
 
 
 def _weights(words: tuple[str, ...]) -> dict[str, str]:

@@ -45,6 +45,10 @@ class Session:
         """Return the fold of the control log as it is now."""
         return fold_log(self.log(), self.namespace)
 
+    def rehearse(self, body: Body, state: State) -> None:
+        """Raise Conflict or Rejected when the fold would not accept a command as things are."""
+        rehearse(state, body).check()
+
     def submit(
         self, body: Body, state: State, *, reason: str = "", request_id: str | None = None
     ) -> Outcome:
@@ -52,7 +56,7 @@ class Session:
 
         What the fold would reject anyway is not written at all.
         """
-        rehearse(state, body).check()
+        self.rehearse(body, state)
         by: By = me(reason)
         outcome = submit(self.log(), self.namespace, body, by, state=state, request_id=request_id)
         outcome.verdict.check()

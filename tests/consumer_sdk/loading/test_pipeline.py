@@ -10,7 +10,7 @@ from modelwire.clock import SystemClock
 from modelwire.control.state import Release, State
 from modelwire.loading.pipeline import Pipeline, Wants
 from modelwire.loading.policy import MemoryPolicy
-from modelwire.loading.states import VersionState
+from modelwire.loading.states import Told, VersionState
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.release import Artifact, ArtifactFile, Contract
 from modelwire_schemas.routing import ModelVersion
@@ -43,7 +43,7 @@ class Shelf:
         self.bad: dict[str, str] = {}
         self.nacks: list[tuple[str, str]] = []
 
-    def prepare(self, release: Release, told: Callable[[VersionState], None]) -> Callable[[], int]:
+    def prepare(self, release: Release, told: Told) -> Callable[[], int]:
         def load() -> int:
             self._try(f"load {release.version}")
             told(VersionState.LOADED)
@@ -130,3 +130,31 @@ def test_what_was_refused_for_room_is_prepared_anew_when_there_is_some() -> None
         eventually(lambda: states(pipeline) == {"1": "warm", "2": "E_BUDGET"})
         want(pipeline, "2", "1")
         eventually(lambda: states(pipeline) == {"2": "warm", "1": "E_BUDGET"})
+
+
+class Slow(Shelf):
+    """Halts in the middle of a fetch until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.halted, self.go_on = threading.Event(), threading.Event()
+
+    def prepare(self, release: Release, told: Told) -> Callable[[], int]:
+        told(VersionState.FETCHING)
+        told(VersionState.FETCHING, "62 %")
+        self.halted.set()
+        assert self.go_on.wait(10)
+        told(VersionState.VERIFIED)
+        told(VersionState.PROBED)
+        return lambda: SIZE
+
+
+def test_the_fleet_is_told_how_far_a_fetch_is() -> None:
+    shelf = Slow()
+    with running(shelf, 2 * SIZE, MemoryPolicy.AVAILABILITY) as pipeline:
+        want(pipeline, "1")
+        assert shelf.halted.wait(10)
+        (report,) = pipeline.reports(frozenset())
+        assert (report.state, report.detail, report.code) == ("fetching", "62 %", "")
+        shelf.go_on.set()
+        eventually(lambda: not pipeline.reports(frozenset())[0].detail)
