@@ -1,0 +1,37 @@
+"""A stream of modelwire's own, read on from where it stopped."""
+
+from collections.abc import Iterator
+
+from modelwire_log.contract import START, Log, Place
+from modelwire_log.envelope import open_envelope
+from modelwire_schemas.codec import Event
+from modelwire_schemas.errors import ModelwireError
+
+BATCH = 2000
+
+
+class Tail:
+    """Reads every record of a stream once, from the last `size` of each partition on."""
+
+    def __init__(self, log: Log, stream: str, size: int) -> None:
+        self._log = log
+        self._stream = stream
+        self._size = size
+        self._after: dict[Place, int] = {}
+
+    def read(self) -> Iterator[tuple[Event, int]]:
+        """Yield what is new, and when (ms, the log's clock) it was taken; bad records are skipped.
+
+        Raises Unavailable while the log is away.
+        """
+        for partition in range(self._log.streams().get(self._stream, 0)):
+            place = Place(self._stream, partition)
+            if place not in self._after:
+                self._after[place] = max(START, self._log.end(place) - self._size)
+            while records := self._log.read(place, self._after[place], BATCH):
+                for record in records:
+                    self._after[place] = record.offset
+                    try:
+                        yield open_envelope(record), record.appended
+                    except ModelwireError:
+                        continue
