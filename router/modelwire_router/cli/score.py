@@ -1,15 +1,12 @@
 """The verb that scores a stream until it is told to stop."""
 
-import signal
-import threading
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 import click
 
 from modelwire_router.cli.options import read_time
 from modelwire_router.cli.session import Session
+from modelwire_router.cli.stopping import stop_on_signals
 from modelwire_schemas.errors import Rejected
 
 
@@ -62,7 +59,7 @@ def score(
         session.url, namespace=session.namespace, application=application, cache=cache
     ) as models:
         scorer = Scorer(models, models.log, job)
-        _stop_on_signals(scorer.stop)
+        stop_on_signals(scorer.stop)
         session.say(f"scoring {source} → {sink} by route {route} as group {job.group}")
         totals = scorer.run(until_end=until_end, timeout=ready_timeout)
     row = {
@@ -83,13 +80,3 @@ def _begin(text: str) -> str | int:
         return read_time(text)
     except Rejected as error:
         raise click.UsageError(f"--from {text}: start, end, or a time ({error})") from None
-
-
-def _stop_on_signals(end: Callable[[], None]) -> None:
-    def stop(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        end()
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
