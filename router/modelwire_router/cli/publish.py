@@ -1,11 +1,9 @@
 """Verbs that release: publish a file, watch a folder."""
 
-import signal
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 import click
 
@@ -14,6 +12,7 @@ from modelwire_publisher.order import PublishedRelease
 from modelwire_publisher.progress import Stage
 from modelwire_router.cli.options import reason
 from modelwire_router.cli.session import Session
+from modelwire_router.cli.stopping import stop_on_signals
 from modelwire_router.cli.waiting import wait_for_warm
 from modelwire_schemas.errors import Rejected
 
@@ -149,7 +148,7 @@ def watch(
 ) -> None:
     """Release what is dropped into FOLDER/MODEL/VERSION.onnx, once it is whole, exactly once."""
     stop = threading.Event()
-    _stop_on_signals(stop.set)
+    stop_on_signals(stop.set)
     if folder.is_dir():
         session.say(f"watching {folder}; drop MODEL/VERSION.onnx into it, Ctrl-C ends")
     for seen in watched(
@@ -204,13 +203,3 @@ def _bar() -> Callable[[Stage, int, int], None]:
         shown.update(tasks[stage], completed=done, total=total)
 
     return told
-
-
-def _stop_on_signals(end: Callable[[], None]) -> None:
-    def stop(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        end()
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
