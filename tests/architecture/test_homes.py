@@ -10,7 +10,7 @@ THREADS = {"asyncio", "concurrent.futures", "multiprocessing", "threading"}
 HOMES: dict[str, str] = {
     "consumer_sdk/modelwire/control/follower.py": "follows the control log",
     "consumer_sdk/modelwire/loading/cache.py": "forces artifacts to the disk behind their users",
-    "consumer_sdk/modelwire/loading/fetch_https.py": "cuts a connection when its time is over",
+    "consumer_sdk/modelwire/loading/line.py": "cuts a connection when its time is over",
     "consumer_sdk/modelwire/loading/pipeline.py": "loads and drops versions",
     "consumer_sdk/modelwire/loading/probe.py": "has one probe done at a time",
     "consumer_sdk/modelwire/loading/sink.py": "hashes a file behind its writer",
@@ -36,6 +36,8 @@ HOMES: dict[str, str] = {
     "eventlog/modelwire_log/sqlite/queue.py": "appends for several threads at once",
     "router/modelwire_router/cli/publish.py": "ends a watch by a signal",
     "router/modelwire_router/cli/score.py": "ends scoring by a signal",
+    "router/modelwire_router/outside/asking.py": "asks the world outside, a few at a time",
+    "router/modelwire_router/outside/notify.py": "tells webhooks behind the controller",
 }
 
 

@@ -4,11 +4,10 @@ import contextlib
 import http.client
 import socket
 import ssl
-import threading
 from collections.abc import Generator
 from urllib.parse import quote, urljoin, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
+from modelwire.loading.line import line
 from modelwire.loading.pace import Pace
 from modelwire.loading.sink import Sink
 from modelwire.loading.uris import Address, parse
@@ -35,7 +34,8 @@ def read(address: Address, sink: Sink, pace: Pace) -> None:
     `E_UNAVAILABLE`.
     """
     for _ in range(HOPS):
-        with _told(address, pace), _connection(address, pace) as connection:
+        cut = line("https", address.host, None, connect=CONNECT, most=pace.left_in_all())
+        with _told(address, pace), cut as connection:
             moved = _read_once(connection, address, sink, pace)
         if moved is None:
             return
@@ -44,7 +44,7 @@ def read(address: Address, sink: Sink, pace: Pace) -> None:
 
 
 def _read_once(
-    connection: http.client.HTTPSConnection, address: Address, sink: Sink, pace: Pace
+    connection: http.client.HTTPConnection, address: Address, sink: Sink, pace: Pace
 ) -> Address | None:
     """Read the file; return where it moved to instead, if it did."""
     wire: socket.socket = connection.sock
@@ -67,33 +67,6 @@ def _read_once(
 
 
 @contextlib.contextmanager
-def _connection(address: Address, pace: Pace) -> Generator[http.client.HTTPSConnection]:
-    """Connect, through the proxy that the environment names, and cut the line at the end of time.
-
-    A server that sends a byte now and then never runs into a socket's timeout.
-    """
-    context = ssl.create_default_context()
-    proxy = urlsplit(getproxies().get("https", ""))
-    if proxy.hostname and not proxy_bypass(address.host):
-        connection = http.client.HTTPSConnection(
-            proxy.hostname, proxy.port, timeout=CONNECT, context=context
-        )
-        connection.set_tunnel(address.host)
-    else:
-        connection = http.client.HTTPSConnection(address.host, timeout=CONNECT, context=context)
-    with contextlib.closing(connection):
-        connection.connect()
-        with contextlib.closing(connection.sock) as wire:
-            cut = threading.Timer(pace.left_in_all(), _cut, [wire])
-            cut.daemon = True
-            cut.start()
-            try:
-                yield connection
-            finally:
-                cut.cancel()
-
-
-@contextlib.contextmanager
 def _told(address: Address, pace: Pace) -> Generator[None]:
     """Turn what the network raises into errors of ours."""
     try:
@@ -110,12 +83,6 @@ def _told(address: Address, pace: Pace) -> Generator[None]:
     except (OSError, http.client.HTTPException) as error:
         pace.got(0)
         raise Unavailable("E_UNAVAILABLE", str(error) or repr(error), where=address.uri) from None
-
-
-def _cut(wire: socket.socket) -> None:
-    # The socket's own shutdown: that of TLS would take its state from under the reader.
-    with contextlib.suppress(OSError):
-        socket.socket.shutdown(wire, socket.SHUT_RDWR)
 
 
 def _moved(address: Address, location: str) -> Address:

@@ -129,13 +129,14 @@ Step: TypeAlias = SetWeight | MovePartitions | Pause | Analyse | Mirror
 
 
 class HookKind(StrEnum):
-    """When a webhook is asked or told; the names are Flagger's."""
+    """When a webhook is asked or told; the names are Flagger's, but for the last."""
 
     CONFIRM_ROLLOUT = "confirm-rollout"
     CONFIRM_TRAFFIC_INCREASE = "confirm-traffic-increase"
     CONFIRM_PROMOTION = "confirm-promotion"
     ROLLBACK = "rollback"
     EVENT = "event"
+    RETRAIN_WANTED = "retrain-wanted"
 
 
 @dataclass(frozen=True, slots=True)

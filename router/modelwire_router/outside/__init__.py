@@ -1,0 +1,1 @@
+"""What the controller asks of others and tells them, by http."""
