@@ -232,6 +232,7 @@ def _take_back(state: State, head: Accepted, target: Accepted) -> Change:
         target.document,
         contract_changed=_breaks(state, head.document, target.document),
         reshuffle=bool(redraws(head.document, target.document)),
+        rollout=None,
     )
     return Change(document, head.revision, target.revision, taken_back)
 
@@ -260,7 +261,7 @@ def _document(
     if before is None:
         return RoutingDocument(name("route", route), name("model", model or route), rules)
     old = before.head.document
-    changed = replace(old, rules=rules, contract_changed=False, reshuffle=False)
+    changed = replace(old, rules=rules, contract_changed=False, reshuffle=False, rollout=None)
     return replace(changed, model=name("model", model)) if model else changed
 
 

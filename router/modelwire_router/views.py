@@ -10,7 +10,13 @@ from modelwire_router.readiness import HEARD_MS, WARM
 from modelwire_schemas.control import Body
 from modelwire_schemas.fleet import FleetReport
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
-from modelwire_schemas.routing import PolicySet, RoutingChanged, RoutingDocument
+from modelwire_schemas.routing import (
+    PolicySet,
+    RolloutAborted,
+    RouteFrozen,
+    RoutingChanged,
+    RoutingDocument,
+)
 
 Row = Mapping[str, Any]
 
@@ -122,6 +128,8 @@ def _history_row(step: Past, author: str, reason: str, what: str) -> Row:
 
 
 def _names_route(body: Body, route: str) -> bool:
+    if isinstance(body, RouteFrozen | RolloutAborted):
+        return body.route == route
     return isinstance(body, RoutingChanged) and any(
         change.document.route == route for change in body.changes
     )
@@ -136,6 +144,10 @@ def told(body: Body) -> str:
             return f"withdraw {body.model} {body.version}"
         case PolicySet():
             return f"policy lead {body.lead} ms"
+        case RouteFrozen():
+            return f"{'freeze' if body.frozen else 'unfreeze'} {body.route}"
+        case RolloutAborted():
+            return f"abort {body.rollout} of {body.route}"
         case RoutingChanged():
             kind = "at once: " if body.at_once else ""
             documents = [f"{c.document.route}: {shares(c.document)}" for c in body.changes]

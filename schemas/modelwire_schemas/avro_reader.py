@@ -117,7 +117,7 @@ def _record(schema: Record, hint: object) -> Read:
         for f in schema.fields
     ]
     build, check = target.build, check_of(hint)
-    if [name for name, _ in steps] == list(hints):
+    if [name for name, _ in steps] == list(hints)[: len(steps)]:
         reads = [read for _, read in steps]
 
         def read(source: Source) -> object:

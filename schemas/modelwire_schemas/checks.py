@@ -34,6 +34,8 @@ from modelwire_schemas.routing import (
     Change,
     ModelVersion,
     PolicySet,
+    RolloutAborted,
+    RouteFrozen,
     RouteRevision,
     RoutingChanged,
     RoutingDocument,
@@ -200,6 +202,15 @@ def _revision(revision: RouteRevision) -> None:
     at_least(0, "revision", revision.revision)
 
 
+def _frozen(body: RouteFrozen) -> None:
+    names.name("route", body.route)
+
+
+def _aborted(body: RolloutAborted) -> None:
+    names.name("route", body.route)
+    word("rollout", body.rollout, least=1)
+
+
 def _policy(policy: PolicySet) -> None:
     at_least(0, "lead", policy.lead)
 
@@ -253,6 +264,8 @@ CHECKS: dict[object, Callable[[Anything], None]] = {
     PolicySet: _policy,
     ReleasePublished: _released,
     ReleaseWithdrawn: _model_version,
+    RolloutAborted: _aborted,
+    RouteFrozen: _frozen,
     RouteRevision: _revision,
     RoutingChanged: _changed,
     RoutingDocument: _document,

@@ -20,7 +20,7 @@ from modelwire_schemas.fleet import FleetReport
 from modelwire_schemas.generations import GENERATIONS, Kind, newest, schema
 from modelwire_schemas.limits import MAX_BYTES
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
-from modelwire_schemas.routing import PolicySet, RoutingChanged
+from modelwire_schemas.routing import PolicySet, RolloutAborted, RouteFrozen, RoutingChanged
 from modelwire_schemas.telemetry import Telemetry
 
 Event: TypeAlias = ControlRecord | FleetReport | ArtifactChunk | Telemetry
@@ -32,6 +32,8 @@ BODIES: dict[Kind, type] = {
     Kind.RELEASE_PUBLISHED: ReleasePublished,
     Kind.RELEASE_WITHDRAWN: ReleaseWithdrawn,
     Kind.ROUTING_CHANGED: RoutingChanged,
+    Kind.ROUTE_FROZEN: RouteFrozen,
+    Kind.ROLLOUT_ABORTED: RolloutAborted,
     Kind.POLICY_SET: PolicySet,
 }
 OTHERS: dict[Kind, type] = {

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
-from modelwire_schemas.routing import PolicySet, RoutingChanged
+from modelwire_schemas.routing import PolicySet, RolloutAborted, RouteFrozen, RoutingChanged
 
 FOLD_VERSION = 2
 """The version of the fold's meaning. A reader that lacks a record's version stops there (R25)."""
 
-Body: TypeAlias = ReleasePublished | ReleaseWithdrawn | RoutingChanged | PolicySet
+Body: TypeAlias = (
+    ReleasePublished | ReleaseWithdrawn | RoutingChanged | RouteFrozen | RolloutAborted | PolicySet
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,5 +51,7 @@ def fold_of(body: Body) -> int:
         case RoutingChanged(changes=changes, automatic=automatic, decided_at=decided_at):
             new = automatic or decided_at or any(c.document.rollout for c in changes)
             return 2 if new else 1
+        case RouteFrozen() | RolloutAborted():
+            return 2
         case _:
             return 1

@@ -220,6 +220,22 @@ class RoutingChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class RouteFrozen:
+    """All automatic changes of a route stop, or may go on; needs no base revision (R22)."""
+
+    route: str
+    frozen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutAborted:
+    """A rollout ends where it began, whichever step it is at; needs no base revision (R22)."""
+
+    route: str
+    rollout: str
+
+
+@dataclass(frozen=True, slots=True)
 class PolicySet:
     """The namespace's policy: `lead` (ms) between a change's append and its earliest effect."""
 

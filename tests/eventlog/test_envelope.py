@@ -25,6 +25,8 @@ SUBJECTS = {
     Kind.RELEASE_PUBLISHED: "release/flights-late/8",
     Kind.RELEASE_WITHDRAWN: "release/flights-late/5",
     Kind.ROUTING_CHANGED: "route/flights-late,flights-early",
+    Kind.ROUTE_FROZEN: "route/flights-late",
+    Kind.ROLLOUT_ABORTED: "route/flights-late",
     Kind.POLICY_SET: "policy",
     Kind.FLEET_REPORT: "i-07",
     Kind.ARTIFACT_CHUNK: f"{SHA256}:1",

@@ -36,6 +36,7 @@ from tests.consumer_sdk.control.making import (
     served,
     withdrawal,
 )
+from tests.consumer_sdk.control.rollouts import stepped
 
 
 def past(book: Book) -> list[Past]:
@@ -51,6 +52,31 @@ def flips(*versions: str) -> Book:
         book.must(flip(book.state, ROUTE, version, model=MODEL))
         book.wait(MINUTE)
     return book
+
+
+def test_an_undo_copies_rules_and_never_a_rollout() -> None:
+    book = flips("1", "2")
+    book.must(stepped(book, 500, 2))
+    book.wait(MINUTE)
+    book.must(stepped(book, 900, 3, step=1))
+    book.wait(MINUTE)
+    asked = undo(book.state, past(book), ROUTE, step=True)
+    assert asked.changes[0].document.rollout is None
+    assert not asked.automatic
+    book.must(asked)
+    rules = book.state.routes[ROUTE].head.document.rules
+    assert {v.version: v.weight for v in rules[-1].variants} == {"1": 9_500, "2": 500}
+
+
+@pytest.mark.parametrize("by_split", [True, False])
+def test_a_persons_change_ends_the_rollout(by_split: bool) -> None:  # noqa: FBT001
+    book = flips("1", "2")
+    book.must(stepped(book, 500, 2))
+    if by_split:
+        book.must(split(book.state, ROUTE, {"1": "50", "2": "50"}))
+    else:
+        book.must(flip(book.state, ROUTE, "1"))
+    assert book.state.routes[ROUTE].head.document.rollout is None
 
 
 def took_back(book: Book, *, step: bool = False, to: int | None = None) -> str | None:

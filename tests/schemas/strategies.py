@@ -40,6 +40,8 @@ from modelwire_schemas.routing import (
     Op,
     PolicySet,
     Predicate,
+    RolloutAborted,
+    RouteFrozen,
     RouteRevision,
     RoutingChanged,
     RoutingDocument,
@@ -219,6 +221,8 @@ bodies: st.SearchStrategy[Body] = st.one_of(
     releases,
     st.builds(ReleaseWithdrawn, names, versions),
     changes,
+    st.builds(RouteFrozen, names, st.booleans()),
+    st.builds(RolloutAborted, names, some_words),
     st.builds(PolicySet, naturals),
 )
 

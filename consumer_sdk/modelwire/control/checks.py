@@ -5,9 +5,10 @@ from bisect import bisect
 from collections.abc import Iterable, Mapping
 
 from modelwire.control.state import TIMELINE, Accepted, Release, RouteState, State
-from modelwire.control.timeline import displaced, reachable
+from modelwire.control.timeline import displaced, reachable, under_way
 from modelwire.routing.checks import check_document, check_reshuffle
 from modelwire_schemas.contracts import differences, faults
+from modelwire_schemas.control import Body
 from modelwire_schemas.errors import Conflict, Rejected
 from modelwire_schemas.release import ReleasePublished
 from modelwire_schemas.routing import (
@@ -20,6 +21,9 @@ from modelwire_schemas.routing import (
 
 MAX_LEAD = 60_000
 """The longest lead (ms) that a policy may set."""
+
+DECIDED = 10_000
+"""A controller's change counts within so many ms after it was decided (R23)."""
 
 NEIGHBOURS = 16
 """How many names on each side of an unknown one may have been meant."""
@@ -83,12 +87,42 @@ def check_change(state: State, body: RoutingChanged) -> None:
         raise Rejected("E_EMPTY", "the change has no document", expected="at least one")
     if len(set(routes)) != len(routes):
         raise Rejected("E_TWICE", f"a route stands twice in {', '.join(routes)}")
+    if body.automatic:
+        _check_automatic(state, body)
     for change in body.changes:
         _check_base(state, change)
         check_document(change.document)
         named = _check_versions(state, change)
         _check_fit(state, change, named)
     _check_times(state, body)
+
+
+def is_automatic(body: Body) -> bool:
+    """Whether a controller asks, and no person."""
+    return isinstance(body, RoutingChanged) and body.automatic
+
+
+def _check_automatic(state: State, body: RoutingChanged) -> None:
+    """Refuse what was decided on stale evidence, and what a person has stopped (R22, R23)."""
+    age = state.now - body.decided_at
+    if abs(age) > DECIDED:
+        raise Rejected(
+            "E_STALE_DECISION",
+            f"it was decided {age} ms before it was appended",
+            expected=f"at most {DECIDED} ms",
+            todo="look at what there is now, and decide again",
+        )
+    for change in body.changes:
+        route = state.routes.get(change.document.route)
+        if route is not None and route.frozen is not None:
+            by = route.frozen
+            reason = f": {by.reason}" if by.reason else ""
+            raise Rejected(
+                "E_FROZEN",
+                f"it was frozen by {by.author or 'somebody'} at offset {by.offset}{reason}",
+                where=f"route {route.route}",
+                todo=f"modelwire unfreeze {route.route}",
+            )
 
 
 def _check_base(state: State, change: Change) -> None:
@@ -237,9 +271,10 @@ def _check_room(route: RouteState, effective: int, earliest: int) -> None:
 
 
 def _names(route: RouteState, now: int, model: str, version: str) -> bool:
+    base = () if route.base is None or under_way(route, now) is None else (route.base,)
     return ModelVersion(model, version) in route.beneath or any(
         a.document.model == model and version in a.document.versions()
-        for a in reachable(route, now)
+        for a in (*reachable(route, now), *base)
     )
 
 

@@ -1,6 +1,7 @@
 """Asking for a change: append a command, fold up to it, and return what became of it."""
 
 import getpass
+import hashlib
 import secrets
 from dataclasses import dataclass
 
@@ -29,6 +30,12 @@ class By:
     ticket: str = ""
     cause: str = "operator"
     source: str = "modelwire"
+
+
+def request_of(route: str, rollout: str, step: str, base: int) -> str:
+    """Return the request id of a rollout's step from revision `base`: two controllers have one."""
+    told = "\n".join((route, rollout, step, str(base)))
+    return hashlib.sha256(told.encode()).hexdigest()[:32]
 
 
 def me(reason: str = "", role: str = "operator", cause: str = "operator") -> By:
@@ -67,18 +74,20 @@ def submit(
     *,
     request_id: str | None = None,
     state: State | None = None,
+    expires: int = EXPIRES,
     clock: Clock | None = None,
     timeout: float = 30.0,
 ) -> Outcome:
     """Append a command and return its verdict, which the fold gives and nobody else.
 
     `state` saves folding again what the caller has folded, and its time counts where this
-    machine's clock is behind the log's. A repeated `request_id` with the same
-    body gets its first verdict, so a retry is safe. Raises Unavailable when the log is away.
+    machine's clock is behind the log's. After `expires` ms the command has no effect any more. A
+    repeated `request_id` with the same body gets its first verdict, so a retry is safe. Raises
+    Unavailable when the log is away.
     """
     request = request_id or secrets.token_hex(16)
     now = max((clock or SystemClock()).now(), state.now if state else 0)
-    record = _record(body, by, request, now + EXPIRES)
+    record = _record(body, by, request, now + expires)
     message = seal(record, source=by.source)
     receipt = log.append(topic(namespace, "control"), message, timeout=timeout)
     seen: list[Verdict] = []

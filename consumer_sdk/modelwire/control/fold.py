@@ -3,24 +3,21 @@
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple
 
-from modelwire.control.checks import check_change, check_policy, check_release, check_unused
-from modelwire.control.state import (
-    ALWAYS,
-    Accepted,
-    Entry,
-    Release,
-    Request,
-    RouteState,
-    State,
-    Verdict,
-)
-from modelwire.control.timeline import extend
-from modelwire_schemas.control import Body, ControlRecord
+from modelwire.control.checks import is_automatic
+from modelwire.control.effects import Effect, change_routes, publish, set_policy, withdraw
+from modelwire.control.state import Accepted, Entry, Release, Request, State, Verdict
+from modelwire.control.stops import abort, freeze
+from modelwire_schemas.control import ControlRecord
 from modelwire_schemas.errors import Conflict, ModelwireError, Rejected
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
-from modelwire_schemas.routing import Change, ModelVersion, PolicySet, RouteRevision, RoutingChanged
+from modelwire_schemas.routing import (
+    PolicySet,
+    RolloutAborted,
+    RouteFrozen,
+    RouteRevision,
+    RoutingChanged,
+)
 
 MAX_EXPIRY = 24 * 3600 * 1000
 """A command may expire at most this many ms after it was appended (R19)."""
@@ -44,25 +41,14 @@ def steps(
     draft = _Draft(state)
     for entry in entries:
         verdict = draft.take(entry)
-        brought = verdict.revisions if verdict.repeats < 0 else ()
-        yield entry, verdict, tuple(draft.state().routes[r.route].head for r in brought)
-
-
-class _Effect(NamedTuple):
-    """What an accepted body changes, and what its author is told; quick to make."""
-
-    releases: tuple[Release, ...] = ()
-    routes: tuple[RouteState, ...] = ()
-    lead: int | None = None
-    revisions: tuple[RouteRevision, ...] = ()
-    effective: int = ALWAYS
-    detail: str = ""
+        yield entry, verdict, draft.brought
 
 
 class _Draft:
     """The next state while entries are taken: maps are copied once a batch, not once a record."""
 
     def __init__(self, before: State) -> None:
+        self.brought: tuple[Accepted, ...] = ()
         self._releases: dict[str, Mapping[str, Release]] = dict(before.releases)
         self._own_models: dict[str, dict[str, Release]] = {}
         self._routes = dict(before.routes)
@@ -75,6 +61,7 @@ class _Draft:
         return self._view
 
     def take(self, entry: Entry) -> Verdict:
+        self.brought = ()
         view = self._view
         now = max(view.now, entry.appended)
         earliest = max(view.earliest, entry.appended + view.lead)
@@ -94,6 +81,8 @@ class _Draft:
         if known is not None:
             return _repeated(entry.offset, known, command.content)
         verdict = self._judge(entry, entry.record)
+        if verdict.code and is_automatic(entry.record.body):
+            return verdict  # it changed nothing, and the same step may be decided anew (R23)
         self._requests[command.request_id] = Request(command.content, command.expires, verdict)
         heapq.heappush(self._expiries, (command.expires, command.request_id))
         return verdict
@@ -110,10 +99,12 @@ class _Draft:
             winner = no.where if isinstance(no, Conflict) else ""
             return Verdict(entry.offset, request_id, no.code, text, winner)
         self._apply(effect)
+        self.brought = effect.documents
         told, when = effect.detail, effect.effective
-        return Verdict(entry.offset, request_id, "", told, "", effect.revisions, when)
+        revisions = tuple([RouteRevision(a.document.route, a.revision) for a in effect.documents])
+        return Verdict(entry.offset, request_id, "", told, "", revisions, when)
 
-    def _apply(self, effect: _Effect) -> None:
+    def _apply(self, effect: Effect) -> None:
         for release in effect.releases:
             versions = self._own_models.get(release.model)
             if versions is None:
@@ -138,78 +129,17 @@ def _repeated(offset: int, known: Request, content: str) -> Verdict:
     return Verdict(offset, known.verdict.request_id, "E_ID_REUSED", text)
 
 
-def _effect(state: State, entry: Entry, record: ControlRecord) -> _Effect:
-    body: Body = record.body
-    if isinstance(body, RoutingChanged):
-        return _change_routes(state, entry, record, body)
-    if isinstance(body, ReleasePublished):
-        return _publish(state, entry, record, body)
-    if isinstance(body, ReleaseWithdrawn):
-        versions = (ModelVersion(body.model, body.version),)
-        return _Effect(releases=_withdraw(state, state.routes, versions))
-    return _set_policy(body)
-
-
-def _publish(state: State, entry: Entry, record: ControlRecord, body: ReleasePublished) -> _Effect:
-    known = check_release(state, body)
-    if known is not None:
-        return _Effect(detail=f"already published at offset {known.offset}")
-    release = Release(
-        model=body.model,
-        version=body.version,
-        artifact=replace(body.artifact, inline=(), chunks=()),
-        contract=body.contract,
-        requirements=body.requirements,
-        offset=entry.offset,
-        appended=entry.appended,
-        author=record.command.author,
-    )
-    return _Effect(releases=(release,))
-
-
-def _withdraw(
-    state: State, routes: Mapping[str, RouteState], versions: Iterable[ModelVersion]
-) -> tuple[Release, ...]:
-    found = [check_unused(state, routes, v.model, v.version) for v in versions]
-    return tuple(replace(release, withdrawn=True) for release in found)
-
-
-def _change_routes(
-    state: State, entry: Entry, record: ControlRecord, body: RoutingChanged
-) -> _Effect:
-    check_change(state, body)
-    routes = [_next(state, entry, record, body, change) for change in body.changes]
-    withdrawn: tuple[Release, ...] = ()
-    if body.withdraws:
-        after = {**state.routes, **{route.route: route for route in routes}}
-        withdrawn = _withdraw(state, after, body.withdraws)
-    revisions = [RouteRevision(r.route, r.head.revision) for r in routes]
-    effective = max([r.head.effective for r in routes], default=ALWAYS)
-    return _Effect(withdrawn, tuple(routes), None, tuple(revisions), effective)
-
-
-def _next(
-    state: State, entry: Entry, record: ControlRecord, body: RoutingChanged, change: Change
-) -> RouteState:
-    before = state.routes.get(change.document.route)
-    everywhere = before is None or body.at_once
-    now_or_later = state.earliest if body.effective_at is None else body.effective_at
-    accepted = Accepted(
-        revision=change.replaces + 1,
-        document=change.document,
-        visible=ALWAYS if everywhere else state.earliest,
-        effective=ALWAYS if everywhere else now_or_later,
-        accepted=state.earliest,
-        offset=entry.offset,
-        author=record.command.author,
-        reason=record.command.reason,
-        cause=record.command.cause,
-        restores=change.restores,
-        undoes=change.undoes,
-    )
-    return extend(before, accepted)
-
-
-def _set_policy(body: PolicySet) -> _Effect:
-    check_policy(body)
-    return _Effect(lead=body.lead)
+def _effect(state: State, entry: Entry, record: ControlRecord) -> Effect:
+    match record.body:
+        case RoutingChanged() as body:
+            return change_routes(state, entry, record, body)
+        case ReleasePublished() as body:
+            return publish(state, entry, record, body)
+        case ReleaseWithdrawn() as body:
+            return withdraw(state, body)
+        case RouteFrozen() as body:
+            return freeze(state, entry, record.command, body)
+        case RolloutAborted() as body:
+            return abort(state, entry, record.command, body)
+        case PolicySet() as body:
+            return set_policy(body)

@@ -8,6 +8,7 @@ from typing import TypeVar
 from modelwire.control.state import (
     Accepted,
     Floor,
+    Freeze,
     Release,
     Request,
     RouteState,
@@ -55,6 +56,7 @@ class _Accepted:
     cause: str
     restores: int
     undoes: tuple[int, ...]
+    automatic: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class _Route:
     recent: tuple[int, ...]
     floor: Floor
     beneath: tuple[ModelVersion, ...]
+    frozen: Freeze | None
+    base: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +185,8 @@ def _to_release(saved: _Release) -> Release:
 
 
 def _from_route(route: RouteState) -> _Route:
-    every = {a.revision: a for a in (route.head, *route.timeline, *route.recent)}
+    base = () if route.base is None else (route.base,)
+    every = {a.revision: a for a in (route.head, *route.timeline, *route.recent, *base)}
     return _Route(
         route=route.route,
         head=route.head.revision,
@@ -190,6 +195,8 @@ def _from_route(route: RouteState) -> _Route:
         recent=tuple(a.revision for a in route.recent),
         floor=route.floor,
         beneath=route.beneath,
+        frozen=route.frozen,
+        base=None if route.base is None else route.base.revision,
     )
 
 
@@ -202,6 +209,8 @@ def _to_route(saved: _Route) -> RouteState:
         recent=tuple(every[revision] for revision in saved.recent),
         floor=saved.floor,
         beneath=saved.beneath,
+        frozen=saved.frozen,
+        base=None if saved.base is None else every[saved.base],
     )
 
 
@@ -218,6 +227,7 @@ def _from_accepted(a: Accepted) -> _Accepted:
         cause=a.cause,
         restores=a.restores,
         undoes=a.undoes,
+        automatic=a.automatic,
     )
 
 
@@ -240,6 +250,7 @@ def _to_accepted(saved: _Accepted) -> Accepted:
         cause=saved.cause,
         restores=saved.restores,
         undoes=saved.undoes,
+        automatic=saved.automatic,
     )
 
 

@@ -49,7 +49,7 @@ class Release:
 class Accepted:
     """A document that holds for events with `visible <= ts` and `effective <= bt` (R4, R5).
 
-    `accepted` is earliest(c) at its acceptance; `offset` its record.
+    `accepted` is earliest(c) at its acceptance; `offset` its record. `automatic` is a controller's.
     """
 
     revision: int
@@ -63,6 +63,7 @@ class Accepted:
     cause: str = ""
     restores: int = 0
     undoes: tuple[int, ...] = ()
+    automatic: bool = False
 
     @property
     def at_once(self) -> bool:
@@ -79,10 +80,22 @@ class Floor:
 
 
 @dataclass(frozen=True, slots=True)
+class Freeze:
+    """Who froze a route and why, since when (ms, the log's clock) and by which record."""
+
+    author: str
+    reason: str
+    since: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class RouteState:
     """A route: its newest revision, the documents that events can reach, and recent ones.
 
     `beneath` are the versions of documents that only business times below the floor still meet.
+    `frozen` says who stopped all automatic changes, if somebody did. `base` is the document before
+    the newest one's rollout, to which an abort goes back (R22).
     """
 
     route: str
@@ -91,6 +104,8 @@ class RouteState:
     recent: tuple[Accepted, ...] = ()
     floor: Floor = Floor()
     beneath: tuple[ModelVersion, ...] = ()
+    frozen: Freeze | None = None
+    base: Accepted | None = None
 
     @property
     def time_field(self) -> str:

@@ -5,6 +5,7 @@ from itertools import combinations
 
 from modelwire.control.state import ALWAYS, RECENT, TIMELINE, Accepted, Floor, RouteState
 from modelwire_schemas.errors import ModelwireError
+from modelwire_schemas.rollout import Rollout
 from modelwire_schemas.routing import ModelVersion
 
 
@@ -63,22 +64,40 @@ def reachable(route: RouteState, now: int) -> tuple[Accepted, ...]:
     return route.timeline[max(0, past - 1) :]
 
 
+def under_way(route: RouteState, earliest: int) -> Rollout | None:
+    """Return the rollout that can still be aborted: it is not over, or its end is to come."""
+    rollout = route.head.document.rollout
+    if rollout is None or (rollout.phase.over and route.head.effective <= earliest):
+        return None
+    return rollout
+
+
 def extend(route: RouteState | None, new: Accepted) -> RouteState:
     """Return the route with one more accepted document; what no event can reach is left out."""
     if route is None:
         return RouteState(new.document.route, new, (new,))
     recent = (route.head, *route.recent)[:RECENT]
+    frozen, base = route.frozen, _base(route, new)
     if new.visible == ALWAYS:
-        return RouteState(route.route, new, (new,), recent)
+        return RouteState(route.route, new, (new,), recent, frozen=frozen, base=base)
     if route.time_field:
         older = [a for a in route.timeline if not _hides(new, a, route.floor.visible)]
     else:
         older = [a for a in route.timeline if a.effective < new.effective]
     kept = (*older, new)
-    longer = RouteState(route.route, new, kept, recent, route.floor, route.beneath)
+    longer = RouteState(route.route, new, kept, recent, route.floor, route.beneath, frozen, base)
     if len(kept) <= TIMELINE:
         return longer
     return _bound_business(longer) if route.time_field else _bound(longer)
+
+
+def _base(route: RouteState, new: Accepted) -> Accepted | None:
+    """Return the document before the first one of the new document's rollout."""
+    then, now = route.head.document.rollout, new.document.rollout
+    if now is None:
+        return None
+    goes_on = then is not None and then.id == now.id and (now.phase.over or not then.phase.over)
+    return route.base if goes_on else route.head
 
 
 def _bound(route: RouteState) -> RouteState:

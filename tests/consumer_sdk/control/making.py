@@ -7,7 +7,7 @@ from modelwire.control.fold import fold
 from modelwire.control.state import Entry, State, Verdict
 from modelwire.routing.ranges import reweigh
 from modelwire_schemas.codec import content_digest
-from modelwire_schemas.control import Body, Command, ControlRecord
+from modelwire_schemas.control import Body, Command, ControlRecord, fold_of
 from modelwire_schemas.errors import ModelwireError
 from modelwire_schemas.release import (
     Artifact,
@@ -116,7 +116,8 @@ def change(
 def record(
     body: Body, request_id: str, expires: int, *, author: str = "ann", reason: str = ""
 ) -> ControlRecord:
-    command = Command(request_id, content_digest(body), expires, author=author, reason=reason)
+    fold, content = fold_of(body), content_digest(body)
+    command = Command(request_id, content, expires, fold, author=author, reason=reason)
     return ControlRecord(command, body)
 
 

@@ -14,7 +14,16 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from modelwire.control.saved import dump, load, state_hash
-from modelwire.control.state import Accepted, Floor, Release, Request, RouteState, State, Verdict
+from modelwire.control.state import (
+    Accepted,
+    Floor,
+    Freeze,
+    Release,
+    Request,
+    RouteState,
+    State,
+    Verdict,
+)
 from modelwire.control.timeline import in_force
 from modelwire_schemas.errors import Corrupt, ModelwireError, TooNew
 from modelwire_schemas.routing import ModelVersion, RouteRevision
@@ -26,6 +35,7 @@ ROOT = Path(__file__).parents[3]
 
 numbers = st.integers(-(2**62), 2**62)
 named = st.builds(ModelVersion, words.names, words.versions)
+freezes = st.builds(Freeze, words.words, words.texts, numbers, words.naturals)
 
 
 @st.composite
@@ -60,6 +70,7 @@ def routes(draw: st.DrawFn) -> RouteState:
             draw(words.texts),
             draw(words.naturals),
             draw(words.few(words.naturals)),
+            draw(st.booleans()),
         )
         for revision in revisions
     ]
@@ -67,7 +78,14 @@ def routes(draw: st.DrawFn) -> RouteState:
     floor = draw(st.builds(Floor, numbers, numbers))
     beneath = draw(words.few(named))
     return RouteState(
-        draw(words.names), every[-1], tuple(every[cut:]), tuple(every[:cut]), floor, beneath
+        draw(words.names),
+        every[-1],
+        tuple(every[cut:]),
+        tuple(every[:cut]),
+        floor,
+        beneath,
+        draw(st.none() | freezes),
+        draw(st.none() | st.sampled_from(every)),
     )
 
 

@@ -1,0 +1,136 @@
+"""How people stop what goes by itself: a route's freeze, a rollout's abort; pure (R22)."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from modelwire.control.effects import Effect
+from modelwire.control.state import ALWAYS, Accepted, Entry, Freeze, RouteState, State
+from modelwire.control.timeline import extend, under_way
+from modelwire_schemas.control import Command
+from modelwire_schemas.errors import Rejected
+from modelwire_schemas.rollout import Phase, Rollout
+from modelwire_schemas.routing import RolloutAborted, RouteFrozen
+
+
+def freeze(state: State, entry: Entry, command: Command, body: RouteFrozen) -> Effect:
+    """Freeze a route or let it go on; what a controller scheduled and nobody has met yet goes."""
+    route = _known(state, body.route)
+    if not body.frozen:
+        detail = "" if route.frozen else "it was not frozen"
+        return Effect(routes=(replace(route, frozen=None),), detail=detail)
+    if route.frozen:
+        by, at = route.frozen.author or "somebody", route.frozen.offset
+        return Effect(detail=f"already frozen by {by} at offset {at}")
+    after, documents = without(state, entry, command, route, lambda a: a.automatic)
+    frozen = Freeze(command.author, command.reason, state.now, entry.offset)
+    return Effect(routes=(replace(after, frozen=frozen),), documents=documents)
+
+
+def abort(state: State, entry: Entry, command: Command, body: RolloutAborted) -> Effect:
+    """End a rollout at once, on every route that it runs on, with what was there before it."""
+    route = _known(state, body.route)
+    rollout = under_way(route, state.earliest)
+    if rollout is None or rollout.id != body.rollout:
+        there = route.head.document.rollout
+        found = f"rollout {there.id}, {there.phase}" if there else "no rollout"
+        raise Rejected(
+            "E_NO_ROLLOUT",
+            f"rollout {body.rollout} is not under way",
+            where=f"route {body.route}",
+            expected=f"what revision {route.head.revision} says: {found}",
+        )
+    names = sorted(state.routes)
+    together = [r for r in map(state.routes.__getitem__, names) if _runs(r, rollout, state)]
+    documents = tuple(_ended(state, entry, command, r) for r in together)
+    after = [extend(r, ended) for r, ended in zip(together, documents, strict=True)]
+    return Effect(routes=tuple(after), documents=documents)
+
+
+def without(
+    state: State,
+    entry: Entry,
+    command: Command,
+    route: RouteState,
+    gone: Callable[[Accepted], bool],
+) -> tuple[RouteState, tuple[Accepted, ...]]:
+    """Return a route without the documents to come that are `gone`, and what it takes instead.
+
+    R5 stays the law, so nothing is erased: what holds before the first of them is said once more,
+    and what else was to come comes again behind it, each as a revision of its own.
+    """
+    kept = [a for a in route.timeline if a.effective < state.earliest or not gone(a)]
+    least = min((a.effective for a in kept), default=None)
+    removed = [a for a in route.timeline if a not in kept and least is not None]
+    if least is None or not removed:
+        return route, ()
+    first = max(least, min(a.effective for a in removed))
+    before = [a for a in kept if a.effective <= first][-1]
+    brought = [_again(state, entry, route, before, max(before.effective, state.earliest))]
+    undone = tuple(a.revision for a in removed)
+    brought[0] = replace(
+        brought[0],
+        author=command.author,
+        reason=command.reason,
+        cause=command.cause,
+        automatic=False,
+        undoes=undone,
+    )
+    route = extend(route, brought[0])
+    for later in (a for a in kept if a.effective > first):
+        brought.append(_again(state, entry, route, later, later.effective))
+        route = extend(route, brought[-1])
+    return route, tuple(brought)
+
+
+def _again(state: State, entry: Entry, route: RouteState, a: Accepted, effective: int) -> Accepted:
+    return replace(
+        a,
+        revision=route.head.revision + 1,
+        visible=state.earliest,
+        effective=effective,
+        accepted=state.earliest,
+        offset=entry.offset,
+        restores=a.revision,
+        undoes=(),
+    )
+
+
+def _ended(state: State, entry: Entry, command: Command, route: RouteState) -> Accepted:
+    head, base = route.head, route.base
+    rollout = head.document.rollout
+    if base is None or rollout is None:
+        raise Rejected(
+            "E_NO_EARLIER",
+            "the route began with this rollout, so there is nothing to go back to",
+            where=f"route {route.route}",
+            todo="flip it to the version that is to answer",
+        )
+    aborted = replace(
+        rollout, phase=Phase.ABORTED, since=state.now, note=command.reason, findings=()
+    )
+    return Accepted(
+        revision=head.revision + 1,
+        document=replace(base.document, rollout=aborted),
+        visible=ALWAYS,
+        effective=ALWAYS,
+        accepted=state.earliest,
+        offset=entry.offset,
+        author=command.author,
+        reason=command.reason,
+        cause=command.cause,
+        restores=base.revision,
+        undoes=tuple(range(base.revision + 1, head.revision + 1)),
+    )
+
+
+def _runs(route: RouteState, rollout: Rollout, state: State) -> bool:
+    found = under_way(route, state.earliest)
+    return found is not None and found.id == rollout.id
+
+
+def _known(state: State, name: str) -> RouteState:
+    route = state.routes.get(name)
+    if route is None:
+        known = ", ".join(sorted(state.routes)[:10]) or "none"
+        raise Rejected("E_UNKNOWN_ROUTE", f"there is no route {name}", expected=f"one of {known}")
+    return route
