@@ -169,7 +169,19 @@ def test_what_waits_is_bounded_and_the_oldest_make_room(
     assert "more than 3 notices wait" in caplog.text
 
 
-def test_closing_tries_once_more_and_drops_the_rest(server: Server) -> None:
+def test_closing_tries_once_more_what_waits_for_another_try(server: Server) -> None:
+    server.answering = in_turn(server, send(500), send(200))
+    notifier = Notifier(SystemClock(), waits=(3600.0,))
+    notifier.tell(hook(server.url), notice())
+    with serving(send(200)) as other:
+        notifier.tell(hook(other.url), notice())
+        eventually(lambda: len(other.asked) == 1)
+        notifier.close(LONG)
+    assert numbers(server) == ["n-1", "n-1"]
+    assert notifier.dropped == 0
+
+
+def test_closing_drops_the_rest(server: Server) -> None:
     server.answering = send(500)
     notifier = Notifier(SystemClock(), waits=(3600.0,))
     for number in range(3):
