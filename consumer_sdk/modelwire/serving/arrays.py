@@ -47,6 +47,13 @@ def no_array(given: Any) -> Inputs:  # noqa: ANN401
     )
 
 
+def several_rows(count: int) -> Rejected:
+    """Return the error for a batch in the place of one event."""
+    return Rejected(
+        "E_SHAPE", f"the event is {count} rows", expected="one row", todo="give predict_batch many"
+    )
+
+
 def _cast(kind: Kind, name: str, array: Array) -> Array:
     cast = kind.cast(array)
     if cast is None:

@@ -57,8 +57,10 @@ class Rows:
 
     def body(self, row: int) -> object:
         """Return one event as a model takes it."""
-        if self._in_rows or isinstance(self._given, np.ndarray):
+        if self._in_rows:
             return self._given[row]
+        if isinstance(self._given, np.ndarray):
+            return cast("npt.NDArray[Any]", self._given)[row : row + 1]
         return self.fields(row)
 
     def fields(self, row: int) -> Fields:
@@ -101,10 +103,18 @@ class Rows:
             return features.rows(cast("Sequence[Fields]", some))
         if isinstance(self._given, np.ndarray):
             matrix = cast("npt.NDArray[Any]", self._given)
-            made = features.array(matrix if rows is None else matrix[rows])
-            return Batch(made, self._size if rows is None else len(rows))
+            return _of_matrix(features, matrix if rows is None else matrix[rows])
         whole = features.columns(self._given)
         return whole if rows is None else _some(whole, rows)
+
+
+def _of_matrix(features: Features, matrix: npt.NDArray[Any]) -> Batch:
+    """Return a matrix as a batch; one row without its own axis is none."""
+    inputs = features.array(matrix)
+    (array,) = inputs.values()
+    if len(array) != len(matrix):
+        raise Rejected("E_SHAPE", "the batch is one row", expected="a matrix of rows")
+    return Batch(inputs, len(matrix))
 
 
 def _some(whole: Batch, rows: Indices) -> Batch:

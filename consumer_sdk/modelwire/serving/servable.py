@@ -6,8 +6,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+import numpy as np
+
 from modelwire.loading.formats import Model
 from modelwire.reporting.counters import Counter, Tally
+from modelwire.serving.arrays import several_rows
 from modelwire.serving.features import Features
 from modelwire.serving.slots import Inputs
 from modelwire_schemas.errors import Rejected
@@ -90,11 +93,17 @@ class Servable:
         """Whether it has raised so often in a row that others answer in its place."""
         return self._in_a_row >= BREAK_AFTER and time.monotonic() < self._cut_off_until
 
-    def feed(self, event: object) -> Inputs:
-        """Return one event, a mapping of fields or an array, as the model's inputs."""
+    def feed(self, event: Any) -> Inputs:  # noqa: ANN401
+        """Return one event, a mapping of fields or an array of one row, as the model's inputs."""
+        if isinstance(event, np.ndarray):  # asked first, since it is quicker to learn
+            inputs = self.array(event)
+            (rows,) = inputs.values()
+            if len(rows) != 1:
+                raise several_rows(len(rows))
+            return inputs
         if isinstance(event, Mapping):
             return self.features.one(cast("Mapping[str, object]", event))
-        return self.features.array(event)
+        return self.array(event)
 
     def count(self, rows: int) -> None:
         """Count the predictions of a batch; a lock for each would cost more than the append."""

@@ -174,11 +174,24 @@ def test_a_batch_without_rows_is_refused(models: modelwire.Models, nothing: obje
 
 
 @pytest.mark.parametrize(
-    "wrong", [5, None, {"a": [1.0], "b": [1.0, 2.0]}, np.zeros((3, 5), np.float32)]
+    "wrong",
+    [
+        *(5, None, {"a": [1.0], "b": [1.0, 2.0]}),
+        *(np.zeros((3, 5), np.float32), np.zeros(4, np.float32), np.zeros((1, 2, 4), np.float32)),
+    ],
 )
 def test_what_is_no_batch_is_refused(models: modelwire.Models, wrong: object) -> None:
     with pytest.raises(Rejected, match="E_SHAPE"):
         models.route("whole").predict_batch(wrong)
+
+
+def test_an_array_as_an_event_is_one_row(models: modelwire.Models) -> None:
+    route, row = models.route("whole"), np.full(4, 2.0, np.float32)
+    late = [route.predict(one).outputs["late"] for one in (row, row[None], event(2.0))]
+    assert late == [late[0]] * 3
+    for at in (None, 1):
+        with pytest.raises(Rejected, match="E_SHAPE: the event is 3 rows; expected one row"):
+            route.predict(np.zeros((3, 4), np.float32), at=at)
 
 
 def test_what_goes_with_rows_must_be_as_long(models: modelwire.Models) -> None:

@@ -1,23 +1,31 @@
-"""A version counts its answers in any number of threads, each of them once, in little memory."""
+"""A version takes one event at a time, and counts its answers in any number of threads."""
 
 import threading
 import tracemalloc
 
+import numpy as np
 import pytest
 
+from modelwire.serving.features import Features, compile_features
+from modelwire.serving.rows import Rows
 from modelwire.serving.servable import NOTED, Servable
 from modelwire.testing.functions import FunctionModel, WholeEvents
+from modelwire_schemas.errors import Rejected
 from modelwire_schemas.routing import ModelVersion
-from tests.consumer_sdk.serving.making import tensor_contract
+from tests.consumer_sdk.serving.making import column_contract, tensor_contract
 
 THREADS, TIMES = 4, 5 * NOTED
 
 
-@pytest.fixture
-def servable() -> Servable:
+def made(features: Features) -> Servable:
     model = FunctionModel(lambda _: 0.5, ["late"])
     version = ModelVersion("flights-late", "8")
-    return Servable(version, "ab" * 32, tensor_contract(["x"]), model, WholeEvents())
+    return Servable(version, "ab" * 32, tensor_contract(["x"]), model, features)
+
+
+@pytest.fixture
+def servable() -> Servable:
+    return made(WholeEvents())
 
 
 def test_answers_one_by_one_and_in_batches_are_counted_together(servable: Servable) -> None:
@@ -57,3 +65,11 @@ def test_batches_that_nobody_asks_about_take_no_memory(servable: Servable) -> No
     tracemalloc.stop()
     assert kept < 100 * NOTED
     assert servable.predictions() == sum(sizes)
+
+
+def test_one_of_a_batch_of_values_feeds_an_input_with_one_axis() -> None:
+    alone = made(compile_features(column_contract(rank=1, x="float32")))
+    values = Rows(np.array([0.5, 1.5, 2.5], np.float32), None, None, None)
+    assert alone.feed(values.body(1))["x"].tolist() == [1.5]
+    with pytest.raises(Rejected, match="E_SHAPE: the event is 2 rows"):
+        alone.feed(np.zeros(2, np.float32))
