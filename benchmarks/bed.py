@@ -88,9 +88,12 @@ class Bed:
         self._state = fold_log(self.log, NAMESPACE, state=self._state)
         return flip(self._state, route, version, model=model, when=AT_ONCE)
 
-    def connect(self, *, cache: str = "cache", hooks: Hooks | None = None) -> Models:
+    def connect(
+        self, *, cache: str = "cache", hooks: Hooks | None = None, telemetry: bool = True
+    ) -> Models:
         """Connect as an application would."""
-        return connect(self.url, namespace=NAMESPACE, cache=self.folder / cache, hooks=hooks)
+        kept = self.folder / cache
+        return connect(self.url, namespace=NAMESPACE, cache=kept, hooks=hooks, telemetry=telemetry)
 
     def releases(self) -> dict[str, ReleasePublished]:
         """Return every release as it was written, by version."""

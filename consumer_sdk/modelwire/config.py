@@ -33,6 +33,9 @@ DISK_BYTES = 20_000_000_000
 MEMORY_POLICY = "MODELWIRE_MEMORY_POLICY"
 """`availability` (load, then drop) or `resource` (drop, then load)."""
 
+TELEMETRY = "MODELWIRE_TELEMETRY"
+"""`off`: nothing is measured and told; anything else, or unset: it is."""
+
 THREADS = "MODELWIRE_THREADS"
 """Threads of one run of a model; 1 if unset, since answers depend on it."""
 
@@ -52,6 +55,7 @@ class Config:
     threads: int = 1
     allowed_models: tuple[str, ...] = ()
     group: str = ""
+    telemetry: bool = True
 
 
 def read_config(
@@ -67,6 +71,7 @@ def read_config(
     threads: int | None = None,
     allowed_models: tuple[str, ...] = (),
     group: str = "",
+    telemetry: bool | None = None,
 ) -> Config:
     """Return the configuration; arguments win over the environment.
 
@@ -94,6 +99,7 @@ def read_config(
         threads=threads if threads is not None else _number(environment, THREADS, 1),
         allowed_models=allowed_models,
         group=group,
+        telemetry=environment.get(TELEMETRY) != "off" if telemetry is None else telemetry,
     )
 
 

@@ -22,6 +22,7 @@ def connect(
     memory_policy: str | None = None,
     threads: int | None = None,
     allowed_models: tuple[str, ...] = (),
+    telemetry: bool | None = None,
     hooks: Hooks | None = None,
     kafka: Mapping[str, str] | None = None,
 ) -> Models:
@@ -30,7 +31,8 @@ def connect(
     `log` is `memory:NAME`, `sqlite:///path` or `kafka://host:port[,host:port]`. Every argument
     has an environment variable (`MODELWIRE_LOG`, `_NAMESPACE`, `_APPLICATION`, `_CACHE`,
     `_MEMORY` and `_DISK` in bytes, `_MEMORY_POLICY`, `_THREADS`); arguments win. `allowed_models`
-    names entry points of Python model classes that may run. `kafka` holds librdkafka's settings.
+    names entry points of Python model classes that may run. `telemetry=False`, or
+    `MODELWIRE_TELEMETRY=off`, measures and tells nothing. `kafka` holds librdkafka's settings.
     Raises Rejected `E_CONFIG`, `E_NAME` or `E_LOG_URL` for what can never work.
     """
     config = read_config(
@@ -44,6 +46,7 @@ def connect(
         memory_policy=memory_policy,
         threads=threads,
         allowed_models=allowed_models,
+        telemetry=telemetry,
     )
     # A consumer that made a missing log file would not know the real one when it is back.
     there = open_log(config.log, kafka=kafka, make=False)

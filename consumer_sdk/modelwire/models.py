@@ -38,6 +38,7 @@ class Models:
         self._hooks = hooks
         self._bring = bring
         self._live = Live(clock)
+        self._live.recorder.on = config.telemetry
         self._past = Past(log, config.namespace)
         self._routes: dict[str, Route] = {}
         self._lock = threading.Lock()

@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from typing import TypeAlias
@@ -28,6 +28,7 @@ from modelwire.loading.policy import wanted
 from modelwire.loading.probe import Prober
 from modelwire.loading.states import Told
 from modelwire.reporting.reporter import Reporter
+from modelwire.reporting.telemetry import TelemetryReporter
 from modelwire.serving.features import compile_features
 from modelwire.serving.live import Live
 from modelwire.serving.plan import Marks, RoutePlan
@@ -41,6 +42,7 @@ from modelwire_schemas.errors import ModelwireError
 from modelwire_schemas.fleet import FleetReport
 from modelwire_schemas.release import Contract
 from modelwire_schemas.routing import ModelVersion
+from modelwire_schemas.telemetry import Telemetry, Window
 
 logger = logging.getLogger("modelwire")
 
@@ -100,6 +102,7 @@ class Runtime:
         self._reporter = Reporter(
             log, config.namespace, self.report, self._follower.note, clock=clock
         )
+        self._telemetry = TelemetryReporter(log, config.namespace, live.recorder, self.measured)
 
     def start(self) -> None:
         """Start the threads; returns at once."""
@@ -108,6 +111,8 @@ class Runtime:
         self._reporter.start()
         self._follower.start()
         self._pipeline.start()
+        if self._config.telemetry:
+            self._telemetry.start()
 
     def stop(self, timeout: float) -> None:
         """Stop the threads, say goodbye to the fleet, give the memory back."""
@@ -118,6 +123,7 @@ class Runtime:
 
         self._follower.stop(left())
         self._pipeline.stop(left())
+        self._telemetry.stop(left())
         self._reporter.stop(left())
         with self._building:
             self.live.replace(replace(self.live.snapshot, warm={}, plans={}))
@@ -175,9 +181,17 @@ class Runtime:
             goodbye=goodbye,
         )
 
+    def measured(self, windows: Sequence[Window]) -> Telemetry:
+        """Return what this instance says of windows of one route."""
+        config, offset = self._config, self._control.state.offset
+        incarnation = self._instance.rpartition("-")[2]
+        told = tuple(windows)
+        return Telemetry(self._instance, incarnation, config.application, offset, told)
+
     def _counted(self, snapshot: Snapshot) -> tuple[tuple[str, int], ...]:
         """Return what went wrong, or by another way than meant, by word, with its count."""
         counted = Counter(dict(self.live.tally.values()))
+        counted["telemetry_lost"] = self.live.recorder.lost
         for servable in snapshot.warm.values():
             counted.update(dict(servable.errors.values()))
         for plan in snapshot.plans.values():

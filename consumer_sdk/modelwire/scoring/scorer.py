@@ -11,6 +11,7 @@ from modelwire.control.state import Accepted, State
 from modelwire.models import Models
 from modelwire.scoring.events import Fields, Reading, decode
 from modelwire.scoring.lanes import Lane, advance, advanced, may_score, overlooked, taken_over
+from modelwire.scoring.noting import Batch
 from modelwire.scoring.outputs import Encoder, dead_letter
 from modelwire.serving.answer import Answers
 from modelwire.serving.batch import predict_rows
@@ -37,7 +38,8 @@ class Job:
     """What is to be scored: by which route, from where to where, as which group.
 
     `begin` is `start`, `end` or a time in ms, for a group without positions. Bad events go to
-    `dead_letters`, by default `<sink>.dead-letters`.
+    `dead_letters`, by default `<sink>.dead-letters`. `watch` names numeric fields of the events
+    whose distribution telemetry tells, too.
     """
 
     route: str
@@ -48,6 +50,7 @@ class Job:
     reading: Reading = field(default_factory=Reading)
     dead_letters: str = ""
     batch: int = BATCH
+    watch: tuple[str, ...] = ()
 
     @property
     def graveyard(self) -> str:
@@ -91,6 +94,15 @@ class _Taken:
     ts: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What is to be written for a batch, the events that this finishes, and what was answered."""
+
+    outputs: Sequence[tuple[str, Message]]
+    finished: Sequence[_Taken]
+    answered: Batch | None
+
+
 class Scorer:
     """Scores a stream in the thread that calls `run`. `stop` may be called from anywhere."""
 
@@ -120,14 +132,7 @@ class Scorer:
         self._wait_until_ready(timeout)
         if self._stop.is_set():
             return self.totals
-        group = Group(
-            self._job.group,
-            (self._job.source,),
-            self._job.begin,
-            on_assigned=self._assigned,
-            on_revoked=self._revoked,
-        )
-        consumer = self._log.consumer(group)
+        consumer = self._log.consumer(self.group)
         try:
             while not self._stop.is_set():
                 idle = not self.step(consumer)
@@ -136,6 +141,17 @@ class Scorer:
         finally:
             consumer.close()
         return self.totals
+
+    @property
+    def group(self) -> Group:
+        """The group that its consumer joins."""
+        return Group(
+            self._job.group,
+            (self._job.source,),
+            self._job.begin,
+            on_assigned=self._assigned,
+            on_revoked=self._revoked,
+        )
 
     def step(self, consumer: Consumer) -> int:
         """Score one batch; return how many records were read or done."""
@@ -168,10 +184,12 @@ class Scorer:
         batch = self._take(plan, snapshot, now)
         if not batch:
             return 0
-        outputs, finished = self._outputs(plan, snapshot, batch, now + MAX_WAIT)
-        done = self._commit(consumer, snapshot, outputs, finished)
+        made = self._make(plan, snapshot, batch, now + MAX_WAIT)
+        done = self._commit(consumer, snapshot, made)
         if done:
-            self._count_times([t.ts for t in finished], snapshot.horizon, now + MAX_WAIT)
+            self._count_times([t.ts for t in made.finished], snapshot.horizon, now + MAX_WAIT)
+            if made.answered is not None:
+                self._models.live.recorder.note(made.answered.scored(self._job.watch))
         return done
 
     def _take(self, plan: RoutePlan, snapshot: Snapshot, now: int) -> list[_Taken]:
@@ -189,10 +207,11 @@ class Scorer:
                 batch.append(_Taken(lane, record, fields, ts))
         return batch
 
-    def _outputs(
+    def _make(
         self, plan: RoutePlan, snapshot: Snapshot, batch: Sequence[_Taken], patience: int
-    ) -> tuple[list[tuple[str, Message]], list[_Taken]]:
+    ) -> _Made:
         """Return what is to be written, and the events that this finishes."""
+        answers: Answers | NotReady | None = None
         good = [t for t in batch if not isinstance(t.fields, ModelwireError)]
         faults = {id(t): t.fields for t in batch if isinstance(t.fields, ModelwireError)}
         stage = dict.fromkeys(faults, "decode")
@@ -208,7 +227,14 @@ class Scorer:
                 for row, error in answers.errors:
                     faults[id(good[row])] = error
                     stage[id(good[row])] = "model" if error.code == "E_MODEL" else "contract"
-        return self._arrange(batch, made, faults, stage)
+        outputs, finished = self._arrange(batch, made, faults, stage)
+        if not isinstance(answers, Answers):
+            return _Made(outputs, finished, None)
+        rows: list[int] | None = None
+        if len(finished) < len(batch):
+            done = {id(taken) for taken in finished}
+            rows = [row for row, taken in enumerate(good) if id(taken) in done]
+        return _Made(outputs, finished, Batch(*_columns(good), answers, rows))
 
     def _answers(
         self, plan: RoutePlan, snapshot: Snapshot, good: Sequence[_Taken], patience: int
@@ -254,14 +280,9 @@ class Scorer:
             finished.append(taken)
         return outputs, finished
 
-    def _commit(
-        self,
-        consumer: Consumer,
-        snapshot: Snapshot,
-        outputs: Sequence[tuple[str, Message]],
-        finished: Sequence[_Taken],
-    ) -> int:
+    def _commit(self, consumer: Consumer, snapshot: Snapshot, made: _Made) -> int:
         """Write outputs and positions; what could not be written is scored again."""
+        outputs, finished = made.outputs, made.finished
         scored: dict[Place, list[_Taken]] = {}
         for taken in finished:
             scored.setdefault(taken.lane.place, []).append(taken)
@@ -355,3 +376,9 @@ class Scorer:
     def _reached(self, ends: dict[Place, int]) -> bool:
         after = {p.place: p.after for p in self._log.positions(self._job.group)}
         return all(after.get(place, -1) >= end for place, end in ends.items())
+
+
+def _columns(good: Sequence[_Taken]) -> tuple[list[Record], list[Fields], list[int]]:
+    """Return records, fields and times of events that could be read."""
+    fields = [t.fields for t in good if not isinstance(t.fields, ModelwireError)]
+    return [t.record for t in good], fields, [t.ts for t in good]

@@ -171,7 +171,9 @@ class Answers:
     (0, False or "" where the type has no NaN), and stands in `errors` with its row and why.
     `answers[i]` makes one row's Answer, or raises that row's error. Iteration goes over all rows
     in order and gives the error in the answer's place. Row i is from `provenances[which[i]]`
-    (`which` None: all from the first), and `buckets[i]` is its bucket.
+    (`which` None: all from the first), and `buckets[i]` is its bucket. `took[n]` is how long the
+    rows of `provenances[n]` ran (ns), where that is known; in the rows `raised` the version that
+    was meant raised, and a fallback answered.
     """
 
     __slots__ = (
@@ -182,6 +184,8 @@ class Answers:
         "buckets",
         "errors",
         "provenances",
+        "raised",
+        "took",
         "which",
     )
 
@@ -194,10 +198,14 @@ class Answers:
         which: Sequence[int] | None = None,
         buckets: Sequence[int | None] | None = None,
         errors: tuple[Failure, ...] = (),
+        took: tuple[int, ...] = (),
+        raised: frozenset[int] = frozenset(),
     ) -> None:
         self._arrays = arrays
         self._names = names
         self._size = size
+        self.took = took
+        self.raised = raised
         self.provenances = provenances
         self.which = which
         self.buckets = buckets

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from time import perf_counter_ns
 from typing import TypeAlias, cast
 
 import numpy as np
@@ -48,6 +49,7 @@ class _Work:
         self.patience = patience
         self.parts: list[Part] = []
         self.errors: dict[int, ModelwireError] = {}
+        self.raised: set[int] = set()
 
     def fail(self, row: int, error: ModelwireError) -> None:
         """Note why a row has no answer; its traceback would keep versions in memory."""
@@ -207,7 +209,7 @@ def _run(work: _Work) -> Answers:
     for part in work.parts:
         _run_part(work, part, columns)
     failures = tuple(sorted(work.errors.items()))
-    return columns.answers(failures)
+    return columns.answers(failures, frozenset(work.raised))
 
 
 def _raise_if_none(work: _Work) -> None:
@@ -221,6 +223,7 @@ def _raise_if_none(work: _Work) -> None:
 
 def _run_whole(work: _Work, part: Part) -> Answers | None:
     """Run all rows as one; None when some are faulty or the model raises."""
+    started = perf_counter_ns()
     inputs = work.rows.inputs(part.servable.features, None)
     if inputs.faults:
         return None
@@ -230,10 +233,12 @@ def _run_whole(work: _Work, part: Part) -> Answers | None:
         part.servable.failed(error)
         return None
     part.servable.count(inputs.size)
-    return Answers(outputs, part.servable.names, inputs.size, (part.provenance,))
+    told, took = (part.provenance,), (perf_counter_ns() - started,)
+    return Answers(outputs, part.servable.names, inputs.size, told, took=took)
 
 
 def _run_part(work: _Work, part: Part, columns: "_Columns") -> None:
+    started = perf_counter_ns()
     numbers = _numbers(work, part.rows)
     inputs = work.rows.inputs(part.servable.features, part.rows)
     for fault in inputs.faults:
@@ -252,6 +257,7 @@ def _run_part(work: _Work, part: Part, columns: "_Columns") -> None:
         return
     part.servable.count(len(good))
     columns.put(good, part.servable.names, outputs)
+    columns.took[-1] = perf_counter_ns() - started
 
 
 def _run_each(work: _Work, part: Part, good: Indices, columns: "_Columns") -> None:
@@ -273,6 +279,7 @@ def _run_each(work: _Work, part: Part, good: Indices, columns: "_Columns") -> No
                 work.fail(row, second)
                 continue
             columns.tell(where, told, None)
+            work.raised.add(row)
         values = [np.asarray(value)[None] for value in answer.outputs.values()]
         columns.put(where, tuple(answer.outputs), values)
 
@@ -284,12 +291,14 @@ class _Columns:
         self._size = size
         self._outputs: dict[str, Array] = {}
         self._provenances: list[Provenance] = []
+        self.took: list[int] = []
         self._which = np.zeros(size, np.intp)
         self._buckets = np.full(size, -1, np.intp)
 
     def tell(self, rows: Indices, told: Provenance, buckets: Sequence[int] | None) -> None:
         self._which[rows] = len(self._provenances)
         self._provenances.append(told)
+        self.took.append(0)
         if buckets is not None:
             self._buckets[rows] = buckets
 
@@ -300,12 +309,15 @@ class _Columns:
                 column = self._outputs[name] = _empty(self._size, values)
             column[rows] = values
 
-    def answers(self, failures: tuple[tuple[int, ModelwireError], ...]) -> Answers:
+    def answers(
+        self, failures: tuple[tuple[int, ModelwireError], ...], raised: frozenset[int]
+    ) -> Answers:
         buckets = [None if b < 0 else b for b in self._buckets.tolist()]
         which = cast("Sequence[int]", self._which.tolist())
         told = tuple(self._provenances)
         arrays, names = tuple(self._outputs.values()), tuple(self._outputs)
-        return Answers(arrays, names, self._size, told, which, buckets, failures)
+        took = tuple(self.took)
+        return Answers(arrays, names, self._size, told, which, buckets, failures, took, raised)
 
 
 def _empty(size: int, like: Array) -> Array:

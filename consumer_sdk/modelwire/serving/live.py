@@ -6,6 +6,7 @@ from collections.abc import Callable
 from modelwire.clock import Clock
 from modelwire.control.state import State
 from modelwire.reporting.counters import Tally
+from modelwire.reporting.recorder import Recorder
 from modelwire.serving.snapshot import Snapshot
 
 
@@ -19,6 +20,7 @@ class Live:
         self.monotonic_ns = clock.monotonic_ns
         self.snapshot = _nothing()
         self.tally = Tally()
+        self.recorder = Recorder()
         self._moved = threading.Condition()
 
     def present(self, snapshot: Snapshot) -> int:
@@ -39,6 +41,7 @@ class Live:
     def after_fork(self) -> None:
         """Forget the parent's versions and whoever held the lock; called in the child."""
         self._moved = threading.Condition()
+        self.recorder = self.recorder.anew()
         self.snapshot = _nothing()
 
 

@@ -1,0 +1,143 @@
+"""What a process measures: noted on the event path in one step, added up beside it."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+from modelwire.reporting.measured import Key, Measured
+from modelwire_schemas.telemetry import Window
+
+WAITING = 50_000
+"""Events that may wait to be added up before the one who notes them does it himself."""
+
+KEPT_S = 600.0
+"""Seconds that a window is kept after its last event."""
+
+MOST_WINDOWS = 512
+"""Windows that are kept; four times as many while they cannot be reported."""
+
+MOST_GONE = 20_000
+"""Dropped windows that are known as such: what comes for them is lost, and is counted as that."""
+
+
+class Windows:
+    """The windows of this process, by key. Not for several threads."""
+
+    def __init__(self) -> None:
+        self.lost = 0
+        self._held: dict[Key, Measured] = {}
+        self._told: dict[Key, int] = {}
+        self._gone: dict[Key, None] = {}
+
+    def window(self, key: Key, events: int) -> Measured:
+        """Return a window that some events are added to; of one that is gone, they are lost.
+
+        Its counts were reported and cannot be continued: reports are cumulative.
+        """
+        if key in self._gone:
+            self.lost += events
+            return Measured()
+        found = self._held.get(key)
+        if found is None:
+            found = self._held[key] = Measured()
+        found.changes += 1
+        found.touched_s = time.monotonic()
+        return found
+
+    def changed(self) -> "list[Changed]":
+        """Return the windows that changed since they were told."""
+        return [
+            Changed(key, found.changes, found.window(key))
+            for key, found in self._held.items()
+            if self._told.get(key) != found.changes
+        ]
+
+    def tell(self, changed: "Iterable[Changed]") -> None:
+        """Take note of what was reported, and drop what is long over."""
+        self._told.update((one.key, one.changes) for one in changed if one.key in self._held)
+        now = time.monotonic()
+        by_age = sorted(self._held, key=lambda key: self._held[key].touched_s)
+        spare, most = len(by_age) - MOST_WINDOWS, len(by_age) - 4 * MOST_WINDOWS
+        for number, key in enumerate(by_age):
+            is_told = self._told.get(key) == self._held[key].changes
+            is_old = number < spare or now - self._held[key].touched_s > KEPT_S
+            if number < most or (is_told and is_old):
+                self._drop(key)
+
+    def _drop(self, key: Key) -> None:
+        del self._held[key]
+        self._told.pop(key, None)
+        self._gone[key] = None
+        if len(self._gone) > MOST_GONE:
+            del self._gone[next(iter(self._gone))]
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+
+class Changed(NamedTuple):
+    """A window as it stands, and after how many changes."""
+
+    key: Key
+    changes: int
+    window: Window
+
+
+class Noted(Protocol):
+    """Something that happened to a number of events, and how it is added up."""
+
+    @property
+    def size(self) -> int:
+        """How many events it concerns."""
+        ...
+
+    def add_to(self, windows: Windows) -> None:
+        """Add it to the windows that it belongs to."""
+        ...
+
+
+class Recorder:
+    """Where everything is noted that telemetry tells. For any thread; `note` takes no lock."""
+
+    def __init__(self, *, on: bool = True) -> None:
+        self.on = on
+        self._noted: deque[Noted] = deque()
+        self._waiting = 0
+        self._windows = Windows()
+        self._lock = threading.Lock()
+
+    def anew(self) -> "Recorder":
+        """Return an empty one, for the child of a fork."""
+        return Recorder(on=self.on)
+
+    def note(self, what: Noted) -> None:
+        """Take note; it is added up later, and here only where too much waits."""
+        if self.on:
+            self._noted.append(what)
+            self._waiting += what.size
+            if self._waiting > WAITING:
+                with self._lock:
+                    self._add_up()
+
+    def changed(self) -> list[Changed]:
+        """Return the windows that changed since they were told."""
+        with self._lock:
+            self._add_up()
+            return self._windows.changed()
+
+    def tell(self, changed: Iterable[Changed]) -> None:
+        """Take note of what was reported."""
+        with self._lock:
+            self._windows.tell(changed)
+
+    @property
+    def lost(self) -> int:
+        """Events that came for a window that had been dropped."""
+        return self._windows.lost
+
+    def _add_up(self) -> None:
+        self._waiting = 0
+        while self._noted:
+            self._noted.popleft().add_to(self._windows)

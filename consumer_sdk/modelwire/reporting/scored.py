@@ -1,0 +1,102 @@
+"""A batch that was answered and committed, and how it is counted: by version, variant and time."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from modelwire.reporting.measured import Key, Measured
+from modelwire.reporting.recorder import Windows
+from modelwire.reporting.spans import windows_of
+from modelwire.reporting.spread import Floats, as_floats
+from modelwire.serving.answer import Answers, Provenance
+from modelwire_schemas.telemetry import Role
+
+UNROUTED = frozenset({"E_KEY", "E_NO_KEY"})
+"""Errors of events that the rules sent nowhere."""
+
+Indices: TypeAlias = npt.NDArray[np.intp]
+
+
+class Scored(NamedTuple):
+    """Answers with the event's time (ms) and the watched inputs of each row.
+
+    `rows` are those that were committed; None: all.
+    """
+
+    answers: Answers
+    times: Sequence[int]
+    rows: Sequence[int] | None = None
+    inputs: Mapping[str, Floats] | None = None
+
+    @property
+    def size(self) -> int:
+        """How many events there are."""
+        return len(self.times)
+
+    def add_to(self, windows: Windows) -> None:
+        """Count every row where it was routed."""
+        answers = self.answers
+        failed = {row: error.code for row, error in answers.errors}
+        outputs = {name: as_floats(values) for name, values in answers.outputs.items()}
+        for told, number, start, span, rows in self._groups(failed):
+            key = live_key(told, start, span)
+            window = windows.window(key, len(rows))
+            window.routed += len(rows)
+            good = np.array([row for row in rows.tolist() if row not in failed], np.intp)
+            good = good if failed else rows
+            if len(good) < len(rows):
+                window.errors.update(failed[row] for row in rows.tolist() if row in failed)
+            if answers.raised:
+                window.errors.update("E_MODEL" for r in good.tolist() if r in answers.raised)
+            if self.inputs:
+                for name, values in self.inputs.items():
+                    window.input(name, values[rows])
+            if told.served_by != told.routed_to:
+                window.substituted += len(good)
+                continue
+            self._answered(window, number, good, outputs)
+
+    def _answered(
+        self, window: Measured, number: int, good: Indices, outputs: Mapping[str, Floats | None]
+    ) -> None:
+        """Count what the version that was meant has answered; of others nothing is learned."""
+        if not len(good):
+            return
+        window.predictions += len(good)
+        for name, values in outputs.items():
+            if values is not None:
+                window.output(name, values[good])
+        if self.answers.took:
+            which = self.answers.which
+            rows = self.size if which is None else sum(n == number for n in which)
+            window.latency.add_same(self.answers.took[number] / rows / 1000, len(good))
+
+    def _groups(
+        self, failed: Mapping[int, str]
+    ) -> Iterator[tuple[Provenance, int, int, int, Indices]]:
+        """Yield the rows of every provenance and window, with its number, start and span."""
+        starts, first, span = windows_of(self.times)
+        rows = np.arange(self.size) if self.rows is None else np.array(self.rows, np.intp)
+        if any(code in UNROUTED for code in failed.values()):
+            rows = rows[[failed.get(row) not in UNROUTED for row in rows.tolist()]]
+        provenances, which = self.answers.provenances, self.answers.which
+        if not provenances or not len(rows):
+            return
+        if which is None and starts is None:
+            yield provenances[0], 0, first, span, rows
+            return
+        numbers = np.zeros(self.size, np.intp) if which is None else np.array(which, np.intp)
+        at = numbers * 0 if starts is None else (starts - first) // span
+        codes = (at * len(provenances) + numbers)[rows]
+        for code in np.unique(codes).tolist():
+            number = code % len(provenances)
+            start = first + code // len(provenances) * span
+            yield provenances[number], number, start, span, rows[codes == code]
+
+
+def live_key(told: Provenance, start: int, span: int) -> Key:
+    """Return the window of an answer: that of the version which the rules chose."""
+    model, version, variant = told.model, told.routed_to, told.variant
+    return Key(told.route, model, version, variant, Role.LIVE, told.revision, start, span)
