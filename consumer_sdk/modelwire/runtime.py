@@ -46,8 +46,8 @@ from modelwire_schemas.telemetry import Telemetry, Window
 
 logger = logging.getLogger("modelwire")
 
-KEEP_EVERY_S = 1.0
-"""The state is kept for a start without the log at most so often."""
+KEEP_AFTER_S = 1.0
+"""A change of the state is kept for a start without the log after so long; swaps come first."""
 
 UNBOUND = 1 << 62
 
@@ -81,7 +81,6 @@ class Runtime:
         self._told: dict[str, str] = {}
         self._hash = (-2, "")
         self._kept_name = f"{config.namespace}-{hashlib.sha256(log.url.encode()).hexdigest()[:16]}"
-        self._kept: State | None = None
         self._kept_s = 0.0
         self._bring = bring or self._from_release
         options = LoadOptions(config.threads, config.allowed_models)
@@ -90,11 +89,13 @@ class Runtime:
             log, config.namespace, self._on_control, clock=clock, kept=self._kept_state
         )
         self._control = self._follower.control
+        self._kept = self._control.state
         self._pipeline = Pipeline(
             self._prepare,
             self._drop,
             self._rebuild,
             self._on_nack,
+            self._tidy,
             budget=config.memory or (memory_limit() or UNBOUND) // 2,
             policy=config.memory_policy,
             clock=clock,
@@ -122,6 +123,8 @@ class Runtime:
             return max(0.0, deadline - time.monotonic())
 
         self._follower.stop(left())
+        if not self._control.stale_since:
+            self._keep_state(self._control.state)
         self._pipeline.stop(left())
         self._telemetry.stop(left())
         self._reporter.stop(left())
@@ -199,24 +202,28 @@ class Runtime:
         return tuple(sorted((word, count) for word, count in counted.items() if count))
 
     def _prepare(self, release: Release, told: Told) -> Callable[[], int]:
-        return partial(self._put, release, self._bring(release, told))
+        return partial(self._put, self._bring(release, told))
 
-    def _put(self, release: Release, load: Callable[[], Servable]) -> int:
+    def _put(self, load: Callable[[], Servable]) -> int:
         servable = load()
         self._shelf.put(servable)
         self._reporter.wake()  # a flip may wait for this version
         self._holds[servable.version] = self._cache.hold(servable.digest)
-        self._make_room(release)
         return servable.model.resident
 
     def _drop(self, version: ModelVersion) -> None:
         self._shelf.drop(version)
         self._holds.pop(version).close()
 
-    def _make_room(self, newest: Release) -> None:
-        """Keep the cache within its budget; what anybody on this host holds, stays."""
+    def _tidy(self) -> None:
+        """Keep releases for a start without the log, and the cache within its budget.
+
+        What anybody on this host holds, stays.
+        """
+        self._bringer.keep()
+        self._cache.force()
         try:
-            self._cache.prune(self._config.disk, {newest.artifact.digest})
+            self._cache.prune(self._config.disk, {s.digest for s in self._shelf.warm.values()})
         except ModelwireError as error:
             logger.warning("the cache could not be pruned: %s", error)
 
@@ -239,7 +246,9 @@ class Runtime:
             self._move_horizon(control)
         if any(before.state.routes.get(n) is not control.state.routes.get(n) for n in self._routes):
             self._reporter.wake()  # who changed a route waits for its readers
-        if not control.stale_since:
+        if control.state is self._kept:
+            self._kept_s = time.monotonic()
+        elif not control.stale_since and time.monotonic() - self._kept_s >= KEEP_AFTER_S:
             self._keep_state(control.state)
         if went_stale:
             why = str(control.error) if control.error else ""
@@ -343,9 +352,8 @@ class Runtime:
             return None
 
     def _keep_state(self, state: State) -> None:
-        now = time.monotonic()
-        if state is not self._kept and now - self._kept_s >= KEEP_EVERY_S:
-            self._kept, self._kept_s = state, now
+        if state is not self._kept:
+            self._kept = state
             self._cache.states.save(self._kept_name, dump(state))
 
 

@@ -1,7 +1,7 @@
 """One version from its release to warm: fetch, verify and probe, then load and warm."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -32,6 +32,7 @@ class Bringer:
     cache: Cache
     prober: Prober
     options: LoadOptions
+    _unkept: dict[str, ReleasePublished] = field(default_factory=dict[str, ReleasePublished])
 
     def prepare(self, release: Release, told: Told) -> Callable[[], tuple[Model, int]]:
         """Fetch, verify and probe a release; return what loads it.
@@ -77,16 +78,21 @@ class Bringer:
         """Return the whole release, from the log, or from what the cache kept of it."""
         kept = f"release-{release.artifact.digest}-{release.offset}"
         try:
-            published = self._from_log(release)
+            published = self._unkept[kept] = self._from_log(release)
         except Unavailable:
             content = self.cache.states.load(kept)
             if content is None:
                 raise
             return _release_in(decode(Kind.RELEASE_PUBLISHED, content))
-        bare = replace(published, artifact=replace(published.artifact, inline=(), chunks=()))
-        command = Command(request_id="0", content=content_digest(bare), expires=0)
-        self.cache.states.save(kept, encode(ControlRecord(command, bare)), durable=False)
         return published
+
+    def keep(self) -> None:
+        """Keep in the cache what a start without the log needs of the releases prepared so far."""
+        while self._unkept:
+            kept, published = self._unkept.popitem()
+            bare = replace(published, artifact=replace(published.artifact, inline=(), chunks=()))
+            command = Command(request_id="0", content=content_digest(bare), expires=0)
+            self.cache.states.save(kept, encode(ControlRecord(command, bare)), durable=False)
 
     def _from_log(self, release: Release) -> ReleasePublished:
         place = control_place(self.namespace)

@@ -58,6 +58,7 @@ class Cache:
         self.verdicts = Verdicts(tuple(root / "verdicts" for root in self._roots))
         self.states = States(tuple(root / "states" for root in self._roots))
         self.journal = Journal(self._store / "loading")
+        self._unforced: list[Path] = []
 
     def path(self, digest: str) -> Path | None:
         """Return the folder of an artifact that is whole and verified, else None.
@@ -156,6 +157,14 @@ class Cache:
             raise _unwritable(self._store, error) from None
         return removed
 
+    def force(self) -> None:
+        """Force what was stored to the disk, behind the back of its users; returns at once."""
+        stored, self._unforced = self._unforced, []
+        if stored:
+            threading.Thread(
+                target=_make_durable, args=stored, name="modelwire-sync", daemon=True
+            ).start()
+
     def forget(self, digest: str) -> None:
         """Forget what probes and loads of a digest came to, so that it is tried again."""
         self.verdicts.forget(names.digest(digest))
@@ -187,10 +196,7 @@ class Cache:
         except BaseException:
             shutil.rmtree(target, ignore_errors=True)
             raise
-        behind = threading.Thread(
-            target=_make_durable, args=(target, *wanted), name="modelwire-sync", daemon=True
-        )
-        behind.start()
+        self._unforced.append(target)
 
     def _mark_again(self, root: Path, digest: str, mark: marks.Mark) -> None:
         with contextlib.suppress(OSError):
@@ -255,11 +261,11 @@ def _in_use(path: Path) -> bool:
         os.close(handle)
 
 
-def _make_durable(folder: Path, *wanted: str) -> None:
-    """Force an artifact to the disk behind the back of those who use it already."""
-    with contextlib.suppress(OSError):
-        for path in (*(folder / name for name in wanted), folder, folder.parent):
-            files.sync(path)
+def _make_durable(*folders: Path) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            for path in (*folder.iterdir(), folder, folder.parent):
+                files.sync(path)
 
 
 def _writable(folder: Path) -> bool:

@@ -19,6 +19,9 @@ logger = logging.getLogger("modelwire.loading")
 RETRY = (1.0, 2.0, 5.0, 15.0, 60.0)
 """Seconds before the first, second, … retry of what may heal by itself: a log, a store, a disk."""
 
+REST = 0.1
+"""Seconds without work after which it is time to tidy up; other processes still swap meanwhile."""
+
 
 @dataclass(slots=True)
 class Progress:
@@ -48,8 +51,8 @@ class Pipeline:
 
     `prepare(release, told)` blocks and returns what loads the version; that blocks, too, and
     returns the bytes that it keeps once it is warm and on the shelf. Both call `told` with every
-    state on the way. `drop` takes a version off the shelf. `changed` is called after every step;
-    `refused` with each NACK.
+    state on the way. `drop` takes a version off the shelf. `changed` is called when one came or
+    went, `refused` with each NACK, `tidy` after work, once nothing is left to do.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Pipeline:
         drop: Callable[[ModelVersion], None],
         changed: Callable[[], None],
         refused: Callable[[ModelVersion, str, str], None],
+        tidy: Callable[[], None],
         *,
         budget: int,
         policy: MemoryPolicy,
@@ -67,6 +71,7 @@ class Pipeline:
         self._drop = drop
         self._changed = changed
         self._refused = refused
+        self._tidy = tidy
         self._budget = budget
         self._policy = policy
         self._clock = clock
@@ -123,14 +128,20 @@ class Pipeline:
         )
 
     def _run(self) -> None:
+        worked = False
         while not self._stop.is_set():
             self._wake.clear()
             try:
                 while not self._stop.is_set() and self._step():
-                    pass
+                    worked = True
+                if worked and not self._wake.wait(REST):
+                    worked = False
+                    self._tidy()
             except Exception:
                 logger.exception("the loader goes on after a fault of its own")
             self._wake.wait(self._seconds_to_retry())
+        if worked:
+            self._tidy()
 
     def _step(self) -> bool:
         wants = self._wants
@@ -167,7 +178,6 @@ class Pipeline:
                 return
             assert follows(progress.state, state), (progress.state, state)  # noqa: S101
             progress.state = state
-            self._changed()
 
         self._prepared[version] = self._prepare(release, told)
 
@@ -209,7 +219,6 @@ class Pipeline:
         if not told_before:
             logger.warning("%s %s refused: %s: %s", version.model, version.version, code, detail)
             self._refused(version, code, detail)
-        self._changed()
 
     def _may_try(self, version: ModelVersion) -> bool:
         progress = self._progress.get(version)

@@ -12,10 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from modelwire.loading import limits, memory, wire
+import numpy as np
+
+from modelwire.loading import limits, memory, onnx, wire
 from modelwire.loading.examine import examine
 from modelwire.loading.probe_words import DONE, MESSAGE, Order
 from modelwire.loading.verdicts import ProbeRequest
+from modelwire_schemas.release import Artifact
 
 SPARE = 512 * 1024 * 1024
 """Bytes that a probe may take beside three times its artifact."""
@@ -36,6 +39,7 @@ def be_the_child(helper: socket.socket, noise: int) -> NoReturn:
         os.setsid()
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         _let_go(helper.fileno(), noise)
+        rehearse()
         message, (request, answer), _, _ = socket.recv_fds(helper, MESSAGE, 2)
         _bound(wire.unpack(Order, message))
         _probe(request, answer)
@@ -47,6 +51,14 @@ def be_the_child(helper: socket.socket, noise: int) -> NoReturn:
         sys.stderr.flush()
     finally:
         os._exit(status)
+
+
+def rehearse() -> None:
+    """Do once what every probe does: helper and child have then imported and touched it all."""
+    limits.memory_free()
+    onnx.tiny_session().run(["y"], {"x": np.zeros(2, np.float32)})
+    nothing = ProbeRequest(Path("/nowhere"), Artifact("onnx", "packed", "", ()))
+    examine(wire.unpack(ProbeRequest, wire.pack(nothing)))
 
 
 def _probe(request: int, answer: int) -> None:

@@ -16,12 +16,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from modelwire.loading import onnx, wire
-from modelwire.loading.examine import examine
-from modelwire.loading.probe_child import be_the_child
+from modelwire.loading import wire
+from modelwire.loading.probe_child import be_the_child, rehearse
 from modelwire.loading.probe_words import DONE, MESSAGE, Ending, Order
-from modelwire.loading.verdicts import ProbeRequest
-from modelwire_schemas.release import Artifact
 
 REST = 0.02
 """Seconds in which whoever waited for the answer has the processors for itself."""
@@ -94,7 +91,7 @@ class Child:
 def main(handle: int, scratch: str) -> None:
     """Serve probes on the socket `handle` until the application is gone."""
     _enter_nowhere(scratch)
-    _rehearse()
+    rehearse()
     gc.freeze()
     with socket.socket(fileno=handle) as application:
         while True:
@@ -115,13 +112,6 @@ def main(handle: int, scratch: str) -> None:
                 select.select([application], [], [], REST)
             finally:
                 child.close()
-
-
-def _rehearse() -> None:
-    """Import and warm up what every probe needs, so that the children need not."""
-    onnx.inner_run_works()
-    nothing = ProbeRequest(Path("/nowhere"), Artifact("onnx", "packed", "", ()))
-    examine(wire.unpack(ProbeRequest, wire.pack(nothing)))
 
 
 def _enter_nowhere(scratch: str) -> None:

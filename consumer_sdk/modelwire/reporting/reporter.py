@@ -67,8 +67,8 @@ class Reporter:
     def _run(self) -> None:
         while not self._stop.is_set():
             self._send(goodbye=False)
-            self._stop.wait(GAP)
             self._wake.wait(EVERY - GAP)
+            self._stop.wait(GAP)
             self._wake.clear()
         self._send(goodbye=True)
 

@@ -42,6 +42,7 @@ class Shelf:
         self.done: list[str] = []
         self.bad: dict[str, str] = {}
         self.nacks: list[tuple[str, str]] = []
+        self.tidied = 0
 
     def prepare(self, release: Release, told: Told) -> Callable[[], int]:
         def load() -> int:
@@ -62,6 +63,9 @@ class Shelf:
         del detail
         self.nacks.append((who.version, code))
 
+    def tidy(self) -> None:
+        self.tidied += 1
+
     def _try(self, step: str) -> None:
         self.done.append(step)
         if step in self.bad:
@@ -75,6 +79,7 @@ def running(shelf: Shelf, budget: int, policy: MemoryPolicy) -> Generator[Pipeli
         shelf.drop,
         lambda: None,
         shelf.refused,
+        shelf.tidy,
         budget=budget,
         policy=policy,
         clock=SystemClock(),
@@ -140,6 +145,7 @@ class Slow(Shelf):
         self.halted, self.go_on = threading.Event(), threading.Event()
 
     def prepare(self, release: Release, told: Told) -> Callable[[], int]:
+        del release
         told(VersionState.FETCHING)
         told(VersionState.FETCHING, "62 %")
         self.halted.set()
@@ -158,3 +164,15 @@ def test_the_fleet_is_told_how_far_a_fetch_is() -> None:
         assert (report.state, report.detail, report.code) == ("fetching", "62 %", "")
         shelf.go_on.set()
         eventually(lambda: not pipeline.reports(frozenset())[0].detail)
+
+
+def test_it_is_tidied_once_after_work_and_at_the_end() -> None:
+    shelf = Shelf()
+    with running(shelf, 3 * SIZE, MemoryPolicy.AVAILABILITY) as pipeline:
+        want(pipeline, "1", "2")
+        eventually(lambda: shelf.tidied == 1)
+        assert states(pipeline) == {"1": "warm", "2": "warm"}
+        want(pipeline, "2", "1")
+        want(pipeline, "3", "2", "1")
+        eventually(lambda: states(pipeline).get("3") == "warm")
+    assert shelf.tidied == 2
