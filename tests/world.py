@@ -68,10 +68,11 @@ def release_of(
 class World:
     """One namespace of a log; whoever runs it writes straight to the control log."""
 
-    def __init__(self, url: str, folder: Path, log: Log) -> None:
+    def __init__(self, url: str, folder: Path, log: Log, namespace: str) -> None:
         self.url = url
         self.folder = folder
         self.log = log
+        self.namespace = namespace
         self._state = State()
 
     def release(
@@ -104,19 +105,19 @@ class World:
 
     def send(self, body: Body) -> Verdict:
         """Append a command that must be accepted."""
-        verdict = submit(self.log, NAMESPACE, body, By("ada"), state=self.state()).verdict
+        verdict = submit(self.log, self.namespace, body, By("ada"), state=self.state()).verdict
         verdict.check()
         return verdict
 
     def state(self) -> State:
         """Return the fold as it is now."""
-        self._state = fold_log(self.log, NAMESPACE, state=self._state)
+        self._state = fold_log(self.log, self.namespace, state=self._state)
         return self._state
 
     def connect(self, application: str = "app", **more: Any) -> Models:  # noqa: ANN401
         """Connect an application; tests of one world share its cache."""
         more.setdefault("cache", self.folder / "cache")
-        return connect(self.url, namespace=NAMESPACE, application=application, **more)
+        return connect(self.url, namespace=self.namespace, application=application, **more)
 
     def feed(self, stream: str, events: Sequence[bytes], partitions: int = 4) -> None:
         """Append events, the number of each as its key."""
@@ -142,10 +143,10 @@ def _first(world: World, route: str, when: When) -> When:
 
 
 @contextmanager
-def world_on(url: str, folder: Path) -> Generator[World]:
+def world_on(url: str, folder: Path, namespace: str = NAMESPACE) -> Generator[World]:
     """Open a world; closed at the end."""
     with open_log(url) as log:
-        yield World(url, folder, log)
+        yield World(url, folder, log, namespace)
 
 
 class Heard(logging.Handler):

@@ -32,6 +32,8 @@ class Tail:
                 for record in records:
                     self._after[place] = record.offset
                     try:
-                        yield open_envelope(record), record.appended
+                        event = open_envelope(record)
                     except ModelwireError:
                         continue
+                    if event is not None:
+                        yield event, record.appended
