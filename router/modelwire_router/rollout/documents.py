@@ -63,8 +63,8 @@ def finished(plan: Plan, document: RoutingDocument) -> RoutingDocument:
 
     A rollout that only shadowed, or compared, gave the candidate no event and leaves it.
     """
-    candidate = next(v for v in document.rules[-1].variants if v.name == CANDIDATE)
-    whole = candidate.weight == BUCKETS or _has_all(plan, candidate)
+    candidates = [v for v in document.rules[-1].variants if v.name == CANDIDATE]
+    whole = any(v.weight == BUCKETS or _has_all(plan, v) for v in candidates)
     winner = plan.candidate if whole else plan.stable
     kept = (plan.stable,) if whole and plan.keep_warm else ()
     return replace(_only(document, winner), keep_warm=kept)
@@ -120,6 +120,8 @@ def _only(document: RoutingDocument, version: str) -> RoutingDocument:
 
 
 def _with(plan: Plan, document: RoutingDocument, variants: tuple[Variant, ...]) -> RoutingDocument:
+    if plan.rules and plan.rules[-1].match is None:
+        return replace(document, rules=plan.rules)
     rule = replace(document.rules[-1], variants=variants, split=plan.split)
     return replace(document, rules=(*plan.rules, rule))
 

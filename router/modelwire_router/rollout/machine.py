@@ -14,6 +14,9 @@ from modelwire_schemas.routing import BUCKETS, Change, RoutingChanged, RoutingDo
 DEADLINE = "readiness"
 """The name under which a missed readiness deadline is a finding."""
 
+ROLLBACK = "rollback"
+"""The step that ends a rollout with the stable version."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -82,7 +85,7 @@ def next_step(plan: Plan, route: RouteState, look: Look) -> Next | None:
         return _tidied(plan, route, look)
     failures = _failures(plan, rollout, look)
     if failures and plan.on_failure is OnFailure.ROLLBACK:
-        return _rolled_back(plan, route, look.now, failures)
+        return given_back(plan, route, look.now, failures)
     if rollout.phase is Phase.PAUSED:
         return None
     doubts = failures or _doubts(plan, rollout, look)
@@ -92,6 +95,15 @@ def next_step(plan: Plan, route: RouteState, look: Look) -> Next | None:
         return None
     step = advance(plan, route, look.now)
     return _with_findings(step, _current(plan, rollout, look))
+
+
+def given_back(plan: Plan, route: RouteState, now: int, why: tuple[Finding, ...]) -> Next:
+    """Return the step, at once, that gives every event to the stable version, and why."""
+    note = "; ".join(f"{f.metric} {f.judgement}" for f in why)
+    rollout = replace(_rollout(route), phase=Phase.ROLLED_BACK, since=now, note=note, findings=why)
+    document = replace(back(plan, route.head.document), rollout=rollout)
+    change = replace(_change(route, document), at_once=True)
+    return Next(change, ROLLBACK, f"rolled back: {note}")
 
 
 def waits_for(plan: Plan, route: RouteState, look: Look) -> str:
@@ -115,14 +127,23 @@ def waits_for(plan: Plan, route: RouteState, look: Look) -> str:
         names = look.waiting or ("an instance that opens the route",)
         return f"readiness: {', '.join(names[:3])}"
     return next(
-        (f"the webhook {kind}" for kind in _gates(plan, rollout) if not look.gates.get(kind)), ""
+        (f"the webhook {kind}" for kind in gates(plan, rollout) if not look.gates.get(kind)), ""
     )
 
 
-def questions(plan: Plan, route: RouteState) -> tuple[HookKind, ...]:
-    """Return the webhooks that must agree before the rollout goes on."""
-    rollout = _rollout(route)
-    return () if rollout.phase is not Phase.PROGRESSING else _gates(plan, rollout)
+def gates(plan: Plan, rollout: Rollout) -> tuple[HookKind, ...]:
+    """Return the webhooks that must agree before a rollout goes on."""
+    if rollout.phase is not Phase.PROGRESSING:
+        return ()
+    step = plan.steps[rollout.step]
+    asked: list[HookKind] = []
+    if rollout.step == 0:
+        asked.append(HookKind.CONFIRM_ROLLOUT)
+    if gives_events(plan, step):
+        whole = isinstance(step, SetWeight) and step.weight == BUCKETS
+        asked.append(HookKind.CONFIRM_PROMOTION if whole else HookKind.CONFIRM_TRAFFIC_INCREASE)
+    there = {hook.kind for hook in plan.hooks}
+    return tuple(kind for kind in asked if kind in there)
 
 
 def judged(plan: Plan, rollout: Rollout) -> tuple[str, ...]:
@@ -133,18 +154,6 @@ def judged(plan: Plan, rollout: Rollout) -> tuple[str, ...]:
     named = step.templates if isinstance(step, Analyse) else ()
     behind = plan.background if rollout.step >= max(1, plan.background_from) else ()
     return tuple(dict.fromkeys((*named, *behind)))
-
-
-def _gates(plan: Plan, rollout: Rollout) -> tuple[HookKind, ...]:
-    step = plan.steps[rollout.step]
-    asked: list[HookKind] = []
-    if rollout.step == 0:
-        asked.append(HookKind.CONFIRM_ROLLOUT)
-    if gives_events(plan, step):
-        whole = isinstance(step, SetWeight) and step.weight == BUCKETS
-        asked.append(HookKind.CONFIRM_PROMOTION if whole else HookKind.CONFIRM_TRAFFIC_INCREASE)
-    there = {hook.kind for hook in plan.hooks}
-    return tuple(kind for kind in asked if kind in there)
 
 
 def _failures(plan: Plan, rollout: Rollout, look: Look) -> tuple[Finding, ...]:
@@ -181,14 +190,6 @@ def _current(plan: Plan, rollout: Rollout, look: Look) -> tuple[Finding, ...]:
     """Return the findings that decide now; what is tried dry never does."""
     names = judged(plan, rollout)
     return tuple(f for name in names for f in look.findings.get(name, ()) if not f.dry_run)
-
-
-def _rolled_back(plan: Plan, route: RouteState, now: int, why: tuple[Finding, ...]) -> Next:
-    note = "; ".join(f"{f.metric} {f.judgement}" for f in why)
-    rollout = replace(_rollout(route), phase=Phase.ROLLED_BACK, since=now, note=note, findings=why)
-    document = replace(back(plan, route.head.document), rollout=rollout)
-    change = replace(_change(route, document), at_once=True)
-    return Next(change, "rollback", f"rolled back: {note}")
 
 
 def _paused(plan: Plan, route: RouteState, why: tuple[Finding, ...]) -> Next | None:
