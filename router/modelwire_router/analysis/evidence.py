@@ -32,19 +32,32 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """The shares of the events (0 to 1) that a revision means the two sides to have."""
+
+    revision: int
+    candidate: float
+    stable: float
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All that is known of a rollout since it started; nothing is kept beside it.
 
     `windows` are merged (`samples.Samples.windows`), of one route and model, and of the rollout's
     own revisions. `heard` (ms, the log's clock) is when consumers of the route were last heard of.
     `readings` are those of the rollout so far, in any order. `references` are the inputs of the
-    candidate's release as they were in training, where the release has such a sample.
+    candidate's release as they were in training, where the release has such a sample. `planned`
+    has the shares of each revision, for the sample ratio and the event rate; the ratio may be off
+    by `slack` (0.2: by a fifth), since events of few keys never divide as keys do.
     """
 
     windows: tuple[Window, ...] = ()
     heard: int | None = None
     readings: tuple[Reading, ...] = ()
     references: tuple[Output, ...] = ()
+    planned: tuple[Planned, ...] = ()
+    slack: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

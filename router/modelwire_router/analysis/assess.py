@@ -1,0 +1,185 @@
+"""Judges a candidate by the metrics of a template: every look so far, recomputed from telemetry.
+
+Nothing is remembered between two calls, so any controller comes to the same findings, and data
+that arrives late only makes a look better.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from modelwire_router.analysis.arithmetic import Places
+from modelwire_router.analysis.evidence import Evidence, Reading, Side, Standing
+from modelwire_router.analysis.measured import (
+    JUDGEMENTS,
+    Codes,
+    Measured,
+    is_relative,
+    verdicts,
+    within,
+)
+from modelwire_router.analysis.measuring import Look, measure
+from modelwire_router.analysis.settle import settle
+from modelwire_router.analysis.srm import sample_ratio
+from modelwire_router.analysis.strata import Strata, align, align_pairs
+from modelwire_router.rollout.plan import Measure, Metric, Query, Template
+from modelwire_schemas.rollout import Finding, Judgement
+
+ALPHA = 0.01
+"""How often a template may fail a candidate that keeps all its limits, ever."""
+
+QUIET = 30_000
+"""How long nothing may be heard (ms, the log's clock) before a look has no data."""
+
+_LABELLED = {Measure.LOG_LOSS, Measure.AUC, Measure.BRIER, Measure.CALIBRATION, Measure.MAE}
+_PAIRED = {Measure.DISAGREEMENT, Measure.MEAN_DIFFERENCE}
+
+
+def assess(
+    template: Template, candidate: Side, stable: Side, evidence: Evidence, since: int, now: int
+) -> tuple[Standing, ...]:
+    """Return how each metric stands at `now`, and the sample ratio where shares are planned.
+
+    `since` is when looking began, `now` is now (ms, the log's clock). Only `pass` goes on; see
+    `settle.settle` for the others, and `settle.overall` for all together.
+    """
+    found = judge(template, candidate, stable, evidence, since, now)
+    standings = [
+        Standing(settle(metric, looks), looks[-1])
+        for metric, looks in zip(template.metrics, found, strict=True)
+    ]
+    if evidence.planned:
+        strata = align(evidence.windows, candidate, stable, now)
+        ratio = sample_ratio(strata, evidence.planned, evidence.slack, now)
+        # Too few events are no doubt of the split; whoever needs events waits for them anyway
+        waived = ratio.judgement is Judgement.TOO_FEW
+        standings.append(Standing(Judgement.PASS if waived else ratio.judgement, ratio))
+    return tuple(standings)
+
+
+def judge(
+    template: Template, candidate: Side, stable: Side, evidence: Evidence, since: int, now: int
+) -> tuple[tuple[Finding, ...], ...]:
+    """Return the findings of every look at each metric, oldest first, at least one each."""
+    plain = align(evidence.windows, candidate, stable, now)
+    pairs = align_pairs(evidence.windows, candidate, now)
+    alpha = level(template)
+    found: list[tuple[Finding, ...]] = []
+    for metric in template.metrics:
+        if isinstance(metric.source, Query):
+            strata = pairs if metric.source.measure in _PAIRED else plain
+            looks = _looked(metric, metric.source, strata, alpha, evidence, now)
+            heard = evidence.heard
+        else:
+            readings = sorted(
+                (r for r in evidence.readings if r.metric == metric.name and since <= r.at <= now),
+                key=lambda reading: reading.at,
+            )
+            looks = [_read(metric, reading) for reading in readings]
+            heard = readings[-1].at if readings else None
+        looks += _silence(metric, since if heard is None else max(heard, since), now)
+        nothing = _unheard(metric, Judgement.TOO_FEW, now, "nothing has come yet")
+        found.append(tuple(looks) or (nothing,))
+    return tuple(found)
+
+
+def level(template: Template) -> float:
+    """Return the share of ALPHA that each metric of a template may use up."""
+    deciding = [m for m in template.metrics if isinstance(m.source, Query) and not m.dry_run]
+    return ALPHA / max(len(deciding), 1)
+
+
+def _looked(
+    metric: Metric, query: Query, strata: Strata, alpha: float, evidence: Evidence, now: int
+) -> list[Finding]:
+    """Return one finding for every interval of event time that brought something."""
+    if not strata.ends:
+        return []
+    maturity = metric.maturity if query.measure in _LABELLED else 0
+    times, at = _times(strata, metric.interval, maturity, now)
+    found, lacking = measure(Look(metric, query, strata, at, alpha, evidence))
+    codes = verdicts(metric, found, lacking)
+    return [_finding(metric, found, codes, place, time, alpha) for place, time in enumerate(times)]
+
+
+def _times(strata: Strata, interval: int, maturity: int, now: int) -> tuple[list[int], Places]:
+    """Return when looks were, and how many strata each of them saw."""
+    begin = min(strata.starts)
+    ends = [end + maturity for end in strata.ends]
+    slots = sorted({-(-(end - begin) // interval) for end in (*strata.ends, *ends)})
+    times = [begin + slot * interval for slot in slots if begin + slot * interval <= now]
+    return times, np.searchsorted(np.array(ends), np.array(times, dtype=np.int64), side="right")
+
+
+def _finding(
+    metric: Metric, found: Measured, codes: Codes, place: int, at: int, alpha: float
+) -> Finding:
+    value, reference = float(found.value[place]), float(found.reference[place])
+    judgement = JUDGEMENTS[int(codes[place])]
+    samples = int(found.samples[place])
+    return Finding(
+        metric.name,
+        judgement,
+        at,
+        measured=value if math.isfinite(value) else None,
+        reference=reference if math.isfinite(reference) else None,
+        limit=_limit(metric, value, reference),
+        samples=samples,
+        reference_samples=int(found.reference_samples[place]),
+        detail=_detail(metric, judgement, samples, alpha),
+        dry_run=metric.dry_run,
+    )
+
+
+def _limit(metric: Metric, value: float, reference: float) -> float | None:
+    """Return the limit that a value is beyond or, where it is within, one that it keeps."""
+    scale = reference if is_relative(metric) else 1.0
+    limits = [limit * scale for limit in (metric.most, metric.least) if limit is not None]
+    if not limits or not math.isfinite(scale):
+        return None
+    low = metric.least is not None and value < metric.least * scale
+    return limits[-1] if low else limits[0]
+
+
+def _detail(metric: Metric, judgement: Judgement, samples: int, alpha: float) -> str:
+    if judgement is Judgement.FAIL:
+        return f"{100 * (1 - alpha):.4g} % sure, at whichever look"
+    if judgement is Judgement.INCONCLUSIVE:
+        return "worse than stable, but not surely beyond the limit"
+    if judgement is Judgement.NO_DATA:
+        return "the values are missing, NaN or infinite, or others answered"
+    if judgement is Judgement.PASS:
+        return ""
+    few = samples < metric.min_samples
+    return f"needs {metric.min_samples} samples" if few else "beyond the limit, maybe by chance"
+
+
+def _read(metric: Metric, reading: Reading) -> Finding:
+    """Judge what a source outside has answered; its own noise is the operator's to limit."""
+    value = reading.value
+    if value is None or not math.isfinite(value):
+        detail = reading.error or f"it answered {value}"
+        return _unheard(metric, Judgement.NO_DATA, reading.at, detail)
+    kept = bool(within(metric, np.asarray(value), np.asarray(np.nan)))
+    return Finding(
+        metric.name,
+        Judgement.PASS if kept else Judgement.FAIL,
+        reading.at,
+        measured=value,
+        limit=_limit(metric, value, math.nan),
+        dry_run=metric.dry_run,
+    )
+
+
+def _silence(metric: Metric, heard: int, now: int) -> Sequence[Finding]:
+    """Return the looks since anything was heard, as many as can matter."""
+    every = max(metric.interval, QUIET)
+    missed = min((now - heard) // every, metric.error_limit + 1)
+    detail = f"nothing was heard for {(now - heard) / 1000:.0f} s"
+    times = (heard + look * every for look in range(1, missed + 1))
+    return [_unheard(metric, Judgement.NO_DATA, time, detail) for time in times]
+
+
+def _unheard(metric: Metric, judgement: Judgement, at: int, detail: str) -> Finding:
+    return Finding(metric.name, judgement, at, detail=detail, dry_run=metric.dry_run)

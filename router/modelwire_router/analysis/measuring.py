@@ -1,0 +1,262 @@
+"""Which numbers of the windows a query measures: one way for each measure."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from modelwire_router.analysis import sequential
+from modelwire_router.analysis.arithmetic import Flags, Places, upto
+from modelwire_router.analysis.counts import Counts, proportions, quantiles, rates
+from modelwire_router.analysis.drift import against, concurrent, drift
+from modelwire_router.analysis.evidence import Evidence
+from modelwire_router.analysis.means import means
+from modelwire_router.analysis.measured import Measured
+from modelwire_router.analysis.paired import Paired, paired
+from modelwire_router.analysis.quality import scores
+from modelwire_router.analysis.strata import Bins, Strata, bins, sums
+from modelwire_router.rollout.plan import Measure, Metric, Query
+from modelwire_schemas.telemetry import Bin, Moments, Outcome, Output, Pair, Sketch, Window
+
+_ODD = 1e-6
+"""NaN and infinity make numbers unusable where they are surely more frequent than stable's."""
+
+_Found = tuple[Measured, Flags]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a metric is measured on: strata, how many of them each look sees, and the level."""
+
+    metric: Metric
+    query: Query
+    strata: Strata
+    at: Places
+    alpha: float
+    evidence: Evidence
+
+
+def measure(look: Look) -> _Found:
+    """Return what was measured at each look, and the looks at which its numbers are unusable."""
+    return _WAYS[look.query.measure](look)
+
+
+def answered(window: Window) -> int:
+    """Return how many events a version got and either answered or failed on."""
+    return window.predictions + _failed(window)
+
+
+def _error_rate(look: Look) -> _Found:
+    counts = Counts(look.strata.counts(_failed), look.strata.counts(answered))
+    return proportions(look.metric, counts, look.at, look.alpha), _silent(look)
+
+
+def _event_rate(look: Look) -> _Found:
+    strata = look.strata
+    plans = {one.revision: one for one in look.evidence.planned}
+    known = [plans.get(revision) for revision in strata.revisions]
+    ours = np.array([one.candidate if one else 0.0 for one in known])
+    theirs = np.array([one.stable if one else 0.0 for one in known])
+    seconds = (np.array(strata.ends) - np.array(strata.starts)) / 1000
+    counts = Counts(strata.counts(answered), (ours, theirs))
+    return rates(look.metric, counts, seconds, look.at, look.alpha), _silent(look)
+
+
+def _latency(look: Look) -> _Found:
+    table = _table(look.strata, _latencies)
+    found = quantiles(look.metric, table, look.query.quantile, look.at, look.alpha)
+    return found, _unusable(look, found, _latencies)
+
+
+def _output_drift(look: Look) -> _Found:
+    found = _names(look, lambda window: window.outputs)
+    return _worst([_drift_of(look, name, look.alpha / len(found)) for name in found])
+
+
+def _drift_of(look: Look, name: str, alpha: float) -> _Found:
+    def pick(window: Window) -> Sketch:
+        return _named(window.outputs, name)
+
+    held = concurrent(_table(look.strata, pick), look.at)
+    found = drift(look.metric, held, alpha, look.query.measure)
+    return found, _unusable(look, found, pick)
+
+
+def _input_drift(look: Look) -> _Found:
+    found = _names(look, lambda window: window.inputs)
+    return _worst([_input_of(look, name, look.alpha / len(found)) for name in found])
+
+
+def _input_of(look: Look, name: str, alpha: float) -> _Found:
+    """Measure one input against the release's sample of it."""
+
+    def pick(window: Window) -> Sketch:
+        return _named(window.inputs, name)
+
+    known = _named(look.evidence.references, name).bins
+    table = bins(_rows(look.strata.candidate, pick), [known])
+    found = drift(look.metric, against(table, look.at), alpha, Measure.PSI)
+    return found, _unusable(look, found, pick) | (not known)
+
+
+def _disagreement(look: Look) -> _Found:
+    strata, name = look.strata, _name_of_pairs(look)
+
+    def pairs(window: Window) -> int:
+        moments = _pair(window, name).difference.moments
+        return moments.count + moments.odd or window.predictions  # text has no differences
+
+    events = strata.counts(pairs)
+    counts = Counts(strata.counts(lambda window: _pair(window, name).unequal), events)
+    found = proportions(look.metric, counts, look.at, look.alpha)
+    return found, _silent(look)
+
+
+def _mean_difference(look: Look) -> _Found:
+    name, windows = _name_of_pairs(look), look.strata.candidate
+    found_pairs = [_pair(window, name) for window in windows if window]
+    pairs = Paired(
+        sums([pair.difference.moments for pair in found_pairs]),
+        sums([pair.live.moments for pair in found_pairs]),
+        sums([pair.shadow.moments for pair in found_pairs]),
+    )
+    found = paired(look.metric, pairs, look.at, look.alpha)
+    return found, _unusable(look, found, lambda window: _pair(window, name).difference)
+
+
+def _mean(pick: Callable[[Outcome], Moments]) -> Callable[[Look], _Found]:
+    def way(look: Look) -> _Found:
+        ours, theirs = (_outcomes(look, side) for side in _sides(look.strata))
+        mine, other = sums([pick(o) for o in ours]), sums([pick(o) for o in theirs])
+        return means(look.metric, mine, other, look.at, look.alpha), _fine(look)
+
+    return way
+
+
+def _scores(look: Look) -> _Found:
+    ours, theirs = (_outcomes(look, side) for side in _sides(look.strata))
+    both = bins(_both_labels(ours), _both_labels(theirs))
+    half = len(ours)
+    positives = Bins(both.low, both.high, both.candidate[:half], both.stable[:half])
+    negatives = Bins(both.low, both.high, both.candidate[half:], both.stable[half:])
+    measure = look.query.measure
+    found = scores(look.metric, positives, negatives, look.at, look.alpha, measure)
+    return found, _fine(look)
+
+
+def _both_labels(outcomes: Sequence[Outcome]) -> Sequence[Sequence[Bin]]:
+    """Return rows of one table for both labels, so that both have the same bins."""
+    return [*(one.positives for one in outcomes), *(one.negatives for one in outcomes)]
+
+
+_WAYS: Mapping[Measure, Callable[[Look], _Found]] = {
+    Measure.ERROR_RATE: _error_rate,
+    Measure.LATENCY: _latency,
+    Measure.PSI: _output_drift,
+    Measure.KS: _output_drift,
+    Measure.DISAGREEMENT: _disagreement,
+    Measure.MEAN_DIFFERENCE: _mean_difference,
+    Measure.LOG_LOSS: _mean(lambda outcome: outcome.log_loss),
+    Measure.AUC: _scores,
+    Measure.BRIER: _mean(lambda outcome: outcome.squared_error),
+    Measure.CALIBRATION: _scores,
+    Measure.MAE: _mean(lambda outcome: outcome.absolute_error),
+    Measure.EVENT_RATE: _event_rate,
+    Measure.INPUT_DRIFT: _input_drift,
+}
+
+
+def _failed(window: Window) -> int:
+    return sum(count for _, count in window.errors)
+
+
+def _latencies(window: Window) -> Sketch:
+    return window.latency
+
+
+def _fine(look: Look) -> Flags:
+    return np.zeros(look.at.shape, dtype=np.bool_)
+
+
+def _silent(look: Look) -> Flags:
+    """Return the looks at which others have answered all that was routed to the candidate."""
+    got = upto(look.strata.counts(answered)[0], look.at)
+    return np.asarray((got == 0) & (upto(look.strata.counts(_routed)[0], look.at) > 0))
+
+
+def _unusable(look: Look, found: Measured, pick: Callable[[Window], Sketch]) -> Flags:
+    """Return the looks without the values that should be there, or with too many NaN among them."""
+    finite = look.strata.counts(lambda window: pick(window).moments.count)
+    odd = look.strata.counts(lambda window: pick(window).moments.odd)
+    both = finite[0] + odd[0], finite[1] + odd[1]
+    rotten = sequential.ratio(odd, both, 1.0, look.at, up=True) >= -math.log(_ODD)
+    due = upto(look.strata.counts(answered)[0], look.at) >= look.metric.min_samples
+    rotten |= (found.samples == 0) & (due | (upto(odd[0], look.at) > 0))
+    return np.asarray(rotten | _silent(look))
+
+
+def _routed(window: Window) -> int:
+    return window.routed
+
+
+def _sides(strata: Strata) -> tuple[Sequence[Window | None], Sequence[Window | None]]:
+    return strata.candidate, strata.stable
+
+
+def _table(strata: Strata, pick: Callable[[Window], Sketch]) -> Bins:
+    ours, theirs = _sides(strata)
+    return bins(_rows(ours, pick), _rows(theirs, pick))
+
+
+def _rows(
+    side: Sequence[Window | None], pick: Callable[[Window], Sketch]
+) -> Sequence[Sequence[Bin]]:
+    return [pick(window).bins if window else () for window in side]
+
+
+def _names(look: Look, pick: Callable[[Window], Sequence[Output]]) -> Sequence[str]:
+    """Return the output or input that is asked for, or else all that the candidate has."""
+    present = (window for window in look.strata.candidate if window)
+    named = {output.name for window in present for output in pick(window)}
+    return [look.query.output] if look.query.output else sorted(named) or [""]
+
+
+def _name_of_pairs(look: Look) -> str:
+    present = (window for window in look.strata.candidate if window)
+    return look.query.output or _first(pair.output for w in present for pair in w.pairs)
+
+
+def _outcomes(look: Look, side: Sequence[Window | None]) -> Sequence[Outcome]:
+    """Return the outcomes of the output that is asked for, or else of the first that has any."""
+    present = [one for window in side if window for one in window.outcomes]
+    name = look.query.output or _first(one.output for one in present)
+    nothing = Outcome(name)
+    return [
+        next((one for one in window.outcomes if one.output == name), nothing) if window else nothing
+        for window in side
+    ]
+
+
+def _first(names: Iterable[str]) -> str:
+    return min(names, default="")
+
+
+def _named(outputs: Sequence[Output], name: str) -> Sketch:
+    return next((output.sketch for output in outputs if output.name == name), Sketch())
+
+
+def _pair(window: Window, name: str) -> Pair:
+    nothing = Pair(name, "", Sketch(), Sketch(), Sketch())
+    return next((pair for pair in window.pairs if pair.output == name), nothing)
+
+
+def _worst(found: Sequence[_Found]) -> _Found:
+    """Return the one that is broken at the newest look, or else is farthest off."""
+
+    def rank(one: _Found) -> tuple[bool, float]:
+        beyond = np.atleast_1d(one[0].beyond)
+        values = np.nan_to_num(one[0].value, nan=-1.0)
+        return bool(beyond[-1:].any()), float(values[-1]) if len(values) else 0.0
+
+    return max(found, key=rank)

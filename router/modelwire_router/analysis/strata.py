@@ -1,0 +1,119 @@
+"""The two sides side by side: one stratum a window of time and revision, so like meets like."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from modelwire_router.analysis.adding import add_windows
+from modelwire_router.analysis.arithmetic import Array
+from modelwire_router.analysis.evidence import Side
+from modelwire_schemas.telemetry import Bin, Moments, Role, Window, bounds
+
+
+@dataclass(frozen=True, slots=True)
+class Strata:
+    """Windows of candidate and stable by stratum, oldest end first; None where a side has none."""
+
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+    revisions: tuple[int, ...]
+    candidate: tuple[Window | None, ...]
+    stable: tuple[Window | None, ...]
+
+    def counts(self, pick: Callable[[Window], float]) -> tuple[Array, Array]:
+        """Return a count of both sides by stratum; 0 where a side has no window."""
+        return _numbers(self.candidate, pick), _numbers(self.stable, pick)
+
+
+@dataclass(frozen=True, slots=True)
+class Bins:
+    """Values of both sides by stratum and bin, (..., strata, bins); bins rise by value (bins)."""
+
+    low: Array
+    high: Array
+    candidate: Array
+    stable: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Count, mean and sum of squared deviations by stratum, (..., strata)."""
+
+    count: Array
+    mean: Array
+    squares: Array
+
+
+def align(windows: Iterable[Window], candidate: Side, stable: Side, now: int) -> Strata:
+    """Put the windows that are over at `now` (ms) side by side.
+
+    Live windows count; a candidate that has answered nothing live is judged by its shadow's.
+    """
+    over = [window for window in windows if window.start + window.span <= now]
+    ours = [window for window in over if candidate.holds(window)]
+    live = [window for window in ours if window.role is Role.LIVE]
+    if not any(window.routed for window in live):
+        live = [window for window in ours if window.role is Role.SHADOW]
+    theirs = [w for w in over if stable.holds(w) and w.role is Role.LIVE]
+    return _strata(live, theirs)
+
+
+def align_pairs(windows: Iterable[Window], candidate: Side, now: int) -> Strata:
+    """Put the candidate's windows with pairs in order; the stable side is within the pairs."""
+    over = [w for w in windows if w.start + w.span <= now and candidate.holds(w)]
+    return _strata([window for window in over if window.role is Role.SHADOW], [])
+
+
+def bins(ours: Sequence[Sequence[Bin]], theirs: Sequence[Sequence[Bin]]) -> Bins:
+    """Return a table of both sides' strata, with the bins that any of them has values in."""
+    indices = {found.index for row in (*ours, *theirs) for found in row}
+    ranges = sorted((min(bounds(i)), max(bounds(i)), i) for i in indices)
+    place = {index: column for column, (_, _, index) in enumerate(ranges)}
+    return Bins(
+        np.array([low for low, _, _ in ranges]),
+        np.array([high for _, high, _ in ranges]),
+        _table(ours, place),
+        _table(theirs, place),
+    )
+
+
+def sums(moments: Sequence[Moments]) -> Sums:
+    """Return moments by stratum."""
+    return Sums(
+        np.array([one.count for one in moments], dtype=np.float64),
+        np.array([one.mean for one in moments], dtype=np.float64),
+        np.array([one.squares for one in moments], dtype=np.float64),
+    )
+
+
+def _strata(ours: Iterable[Window], theirs: Iterable[Window]) -> Strata:
+    mine, other = _grouped(ours), _grouped(theirs)
+    names = sorted(mine.keys() | other.keys())
+    return Strata(
+        tuple(start for _, start, _ in names),
+        tuple(end for end, _, _ in names),
+        tuple(revision for _, _, revision in names),
+        tuple(mine.get(name) for name in names),
+        tuple(other.get(name) for name in names),
+    )
+
+
+def _grouped(windows: Iterable[Window]) -> dict[tuple[int, int, int], Window]:
+    grouped: dict[tuple[int, int, int], list[Window]] = {}
+    for window in windows:
+        name = (window.start + window.span, window.start, window.revision)
+        grouped.setdefault(name, []).append(window)
+    return {name: add_windows(members) for name, members in grouped.items()}
+
+
+def _numbers(windows: Sequence[Window | None], pick: Callable[[Window], float]) -> Array:
+    return np.array([pick(window) if window else 0.0 for window in windows], dtype=np.float64)
+
+
+def _table(rows: Sequence[Sequence[Bin]], place: dict[int, int]) -> Array:
+    table = np.zeros((len(rows), len(place)))
+    for row, found in zip(table, rows, strict=True):
+        for one in found:
+            row[place[one.index]] += one.count
+    return table
