@@ -18,8 +18,15 @@ from modelwire_schemas.control import FOLD_VERSION, Body, ControlRecord
 from modelwire_schemas.errors import Corrupt, ModelwireError, Rejected, TooNew
 from modelwire_schemas.fleet import FleetReport
 from modelwire_schemas.generations import Kind
+from modelwire_schemas.policy import PolicySet
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
-from modelwire_schemas.routing import PolicySet, RolloutAborted, RouteFrozen, RoutingChanged
+from modelwire_schemas.routing import (
+    RolloutAborted,
+    RouteFrozen,
+    RoutingApproved,
+    RoutingChanged,
+    RoutingProposed,
+)
 from modelwire_schemas.telemetry import Telemetry
 
 _extend = cast("Callable[[int, bytes], int]", google_crc32c.extend)
@@ -30,6 +37,8 @@ TYPES: Mapping[Kind, str] = {
     Kind.RELEASE_PUBLISHED: "io.modelwire.release.published.v1",
     Kind.RELEASE_WITHDRAWN: "io.modelwire.release.withdrawn.v1",
     Kind.ROUTING_CHANGED: "io.modelwire.routing.changed.v1",
+    Kind.ROUTING_PROPOSED: "io.modelwire.routing.proposed.v1",
+    Kind.ROUTING_APPROVED: "io.modelwire.routing.approved.v1",
     Kind.ROUTE_FROZEN: "io.modelwire.route.frozen.v1",
     Kind.ROLLOUT_ABORTED: "io.modelwire.rollout.aborted.v1",
     Kind.POLICY_SET: "io.modelwire.policy.set.v1",
@@ -108,8 +117,10 @@ def _asked_for(body: Body) -> str:
             return f"release/{model}/{version}"
         case ReleaseWithdrawn(model=model, version=version):
             return f"release/{model}/{version}"
-        case RoutingChanged(changes=changes):
+        case RoutingChanged(changes=changes) | RoutingProposed(change=RoutingChanged(changes)):
             return "route/" + ",".join(change.document.route for change in changes)
+        case RoutingApproved(proposal=proposal):
+            return f"proposal/{proposal}"
         case RouteFrozen(route=route) | RolloutAborted(route=route):
             return f"route/{route}"
         case PolicySet():

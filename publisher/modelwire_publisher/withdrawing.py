@@ -34,7 +34,7 @@ def withdrawn(
         what = f"{model} {version} is not released"
         raise NotFound("E_UNKNOWN_VERSION", what, expected=f"one of {versions}")
     request = f"withdraw:{idempotency_key}" if idempotency_key else None
-    rehearse(state, body, request or "rehearsal").check()
+    rehearse(state, body, by, request or "rehearsal").check()
     outcome = submit(log, namespace, body, by, request_id=request, state=state, timeout=timeout)
     outcome.verdict.check()
     return WithdrawnRelease(model, version, outcome.verdict.offset, known.withdrawn)

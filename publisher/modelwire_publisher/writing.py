@@ -12,7 +12,7 @@ from modelwire_publisher.store.choose import choose
 from modelwire_publisher.store.contract import Store
 from modelwire_schemas.artifact import INLINE_BYTES
 from modelwire_schemas.codec import content_digest, encode
-from modelwire_schemas.control import Command, ControlRecord
+from modelwire_schemas.control import Command, ControlRecord, fold_of
 from modelwire_schemas.errors import Unavailable
 from modelwire_schemas.release import Artifact, Contract, ReleasePublished
 
@@ -64,6 +64,7 @@ def _rehearse(body: ReleasePublished, by: By) -> None:
         request_id="0" * 256,
         content=content_digest(body),
         expires=0,
+        fold=fold_of(body),
         author=by.author,
         role=by.role,
         reason=by.reason,

@@ -1,7 +1,7 @@
 """What a person sees: rows made of state, past and reports (pure)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from modelwire.control.history import Past
 from modelwire.control.state import ALWAYS, Accepted, RouteState, State
@@ -9,13 +9,15 @@ from modelwire.control.timeline import reachable
 from modelwire_router.readiness import HEARD_MS, WARM
 from modelwire_schemas.control import Body
 from modelwire_schemas.fleet import FleetReport
+from modelwire_schemas.policy import PolicySet
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
 from modelwire_schemas.routing import (
-    PolicySet,
     RolloutAborted,
     RouteFrozen,
+    RoutingApproved,
     RoutingChanged,
     RoutingDocument,
+    RoutingProposed,
 )
 
 Row = Mapping[str, Any]
@@ -130,9 +132,26 @@ def _history_row(step: Past, author: str, reason: str, what: str) -> Row:
 def _names_route(body: Body, route: str) -> bool:
     if isinstance(body, RouteFrozen | RolloutAborted):
         return body.route == route
+    if isinstance(body, RoutingProposed):
+        return _names_route(body.change, route)
     return isinstance(body, RoutingChanged) and any(
         change.document.route == route for change in body.changes
     )
+
+
+OfRoutes: TypeAlias = (
+    RoutingProposed | RoutingApproved | RouteFrozen | RolloutAborted | RoutingChanged
+)
+
+
+def _told_policy(policy: PolicySet) -> str:
+    tables = {
+        "rights": policy.rights,
+        "approvals": policy.approvals,
+        "blackouts": policy.blackouts,
+    }
+    more = "".join(f", {len(rows)} {table}" for table, rows in tables.items() if rows)
+    return f"policy lead {policy.lead} ms{more}"
 
 
 def told(body: Body) -> str:
@@ -143,7 +162,17 @@ def told(body: Body) -> str:
         case ReleaseWithdrawn():
             return f"withdraw {body.model} {body.version}"
         case PolicySet():
-            return f"policy lead {body.lead} ms"
+            return _told_policy(body)
+        case _:
+            return _told_of_routes(body)
+
+
+def _told_of_routes(body: OfRoutes) -> str:
+    match body:
+        case RoutingProposed():
+            return f"propose {told(body.change)}"
+        case RoutingApproved():
+            return f"approve proposal {body.proposal}"
         case RouteFrozen():
             return f"{'freeze' if body.frozen else 'unfreeze'} {body.route}"
         case RolloutAborted():

@@ -15,6 +15,7 @@ from modelwire_schemas.control import Command
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.fleet import FleetReport, VersionReport
 from modelwire_schemas.limits import MAX_TEXT
+from modelwire_schemas.policy_checks import POLICY_CHECKS
 from modelwire_schemas.predicates import Node
 from modelwire_schemas.release import (
     Artifact,
@@ -33,12 +34,13 @@ from modelwire_schemas.rollout_checks import ROLLOUT_CHECKS
 from modelwire_schemas.routing import (
     Change,
     ModelVersion,
-    PolicySet,
     RolloutAborted,
     RouteFrozen,
     RouteRevision,
+    RoutingApproved,
     RoutingChanged,
     RoutingDocument,
+    RoutingProposed,
     Rule,
     Shadow,
     Split,
@@ -137,6 +139,7 @@ def _feed(feed: Feed) -> None:
 
 def _released(release: ReleasePublished) -> None:
     _model_version(release)
+    at_least(0, "valid_until", release.valid_until)
     for kind, value in release.metrics:
         word("metric", kind, least=1)
         finite(f"metric {kind}", [value])
@@ -211,8 +214,12 @@ def _aborted(body: RolloutAborted) -> None:
     word("rollout", body.rollout, least=1)
 
 
-def _policy(policy: PolicySet) -> None:
-    at_least(0, "lead", policy.lead)
+def _proposed(body: RoutingProposed) -> None:
+    at_least(0, "until", body.until)
+
+
+def _approved(body: RoutingApproved) -> None:
+    at_least(0, "proposal", body.proposal)
 
 
 def _chunk(chunk: ArtifactChunk) -> None:
@@ -247,6 +254,7 @@ def _report(report: FleetReport) -> None:
 
 
 CHECKS: dict[object, Callable[[Anything], None]] = {
+    **POLICY_CHECKS,
     **ROLLOUT_CHECKS,
     **TELEMETRY_CHECKS,
     Artifact: _artifact,
@@ -261,14 +269,15 @@ CHECKS: dict[object, Callable[[Anything], None]] = {
     Golden: _golden,
     ModelVersion: _model_version,
     Node: _node,
-    PolicySet: _policy,
     ReleasePublished: _released,
     ReleaseWithdrawn: _model_version,
     RolloutAborted: _aborted,
     RouteFrozen: _frozen,
     RouteRevision: _revision,
+    RoutingApproved: _approved,
     RoutingChanged: _changed,
     RoutingDocument: _document,
+    RoutingProposed: _proposed,
     Rule: _rule,
     Shadow: _shadow,
     Split: _split,

@@ -19,8 +19,15 @@ from modelwire_schemas.errors import ModelwireError, Rejected
 from modelwire_schemas.fleet import FleetReport
 from modelwire_schemas.generations import GENERATIONS, Kind, newest, schema
 from modelwire_schemas.limits import MAX_BYTES
+from modelwire_schemas.policy import PolicySet
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
-from modelwire_schemas.routing import PolicySet, RolloutAborted, RouteFrozen, RoutingChanged
+from modelwire_schemas.routing import (
+    RolloutAborted,
+    RouteFrozen,
+    RoutingApproved,
+    RoutingChanged,
+    RoutingProposed,
+)
 from modelwire_schemas.telemetry import Telemetry
 
 Event: TypeAlias = ControlRecord | FleetReport | ArtifactChunk | Telemetry
@@ -32,6 +39,8 @@ BODIES: dict[Kind, type] = {
     Kind.RELEASE_PUBLISHED: ReleasePublished,
     Kind.RELEASE_WITHDRAWN: ReleaseWithdrawn,
     Kind.ROUTING_CHANGED: RoutingChanged,
+    Kind.ROUTING_PROPOSED: RoutingProposed,
+    Kind.ROUTING_APPROVED: RoutingApproved,
     Kind.ROUTE_FROZEN: RouteFrozen,
     Kind.ROLLOUT_ABORTED: RolloutAborted,
     Kind.POLICY_SET: PolicySet,

@@ -3,14 +3,28 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from modelwire_schemas.policy import PolicySet
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
-from modelwire_schemas.routing import PolicySet, RolloutAborted, RouteFrozen, RoutingChanged
+from modelwire_schemas.routing import (
+    RolloutAborted,
+    RouteFrozen,
+    RoutingApproved,
+    RoutingChanged,
+    RoutingProposed,
+)
 
 FOLD_VERSION = 2
 """The version of the fold's meaning. A reader that lacks a record's version stops there (R25)."""
 
 Body: TypeAlias = (
-    ReleasePublished | ReleaseWithdrawn | RoutingChanged | RouteFrozen | RolloutAborted | PolicySet
+    ReleasePublished
+    | ReleaseWithdrawn
+    | RoutingChanged
+    | RoutingProposed
+    | RoutingApproved
+    | RouteFrozen
+    | RolloutAborted
+    | PolicySet
 )
 
 
@@ -51,7 +65,11 @@ def fold_of(body: Body) -> int:
         case RoutingChanged(changes=changes, automatic=automatic, decided_at=decided_at):
             new = automatic or decided_at or any(c.document.rollout for c in changes)
             return 2 if new else 1
-        case RouteFrozen() | RolloutAborted():
+        case ReleasePublished(valid_until=valid_until):
+            return 2 if valid_until else 1
+        case PolicySet():
+            return 2 if body.rights or body.approvals or body.blackouts else 1
+        case RoutingProposed() | RoutingApproved() | RouteFrozen() | RolloutAborted():
             return 2
         case _:
             return 1

@@ -19,6 +19,8 @@ class Kind(StrEnum):
     RELEASE_PUBLISHED = "release_published"
     RELEASE_WITHDRAWN = "release_withdrawn"
     ROUTING_CHANGED = "routing_changed"
+    ROUTING_PROPOSED = "routing_proposed"
+    ROUTING_APPROVED = "routing_approved"
     ROUTE_FROZEN = "route_frozen"
     ROLLOUT_ABORTED = "rollout_aborted"
     POLICY_SET = "policy_set"
@@ -28,12 +30,14 @@ class Kind(StrEnum):
 
 
 GENERATIONS: Mapping[Kind, Mapping[int, str]] = {
-    Kind.RELEASE_PUBLISHED: {1: "0d9e72d38d122b5d"},
+    Kind.RELEASE_PUBLISHED: {1: "0d9e72d38d122b5d", 2: "897cbead9e166bfe"},
     Kind.RELEASE_WITHDRAWN: {1: "3e3180d2d039af20"},
     Kind.ROUTING_CHANGED: {1: "14fb15a4f2971091", 2: "b7c0b10c7f72ccbd"},
+    Kind.ROUTING_PROPOSED: {2: "ec84dbbcf942e2bb"},
+    Kind.ROUTING_APPROVED: {2: "74524b088aea6c36"},
     Kind.ROUTE_FROZEN: {2: "eceda7979f4aeace"},
     Kind.ROLLOUT_ABORTED: {2: "06854099c376aabc"},
-    Kind.POLICY_SET: {1: "8f553a9636fede04"},
+    Kind.POLICY_SET: {1: "8f553a9636fede04", 2: "bf3bcf795695a971"},
     Kind.FLEET_REPORT: {1: "4bdc69b8752c32df"},
     Kind.ARTIFACT_CHUNK: {1: "a2d5eae9f5ccdd11"},
     Kind.TELEMETRY: {1: "5553949d7f33df2c"},

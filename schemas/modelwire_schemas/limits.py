@@ -15,6 +15,9 @@ MAX_PLAN = 64 * 1024
 MAX_FINDINGS = 64
 """Findings of one step of a rollout."""
 
+MAX_POLICY = 256
+"""Rows of each table of a policy, and patterns of each row."""
+
 MAX_WORD = 256
 """Characters of a word: a field, a label, an id."""
 

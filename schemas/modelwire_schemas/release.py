@@ -125,7 +125,10 @@ class Golden:
 
 @dataclass(frozen=True, slots=True)
 class ReleasePublished:
-    """A version of a model exists from now on; nothing serves it until a document names it."""
+    """A version of a model exists from now on; nothing serves it until a document names it.
+
+    From `valid_until` on (ms; 0: never) no document may give it more events than it has.
+    """
 
     model: str
     version: str
@@ -137,6 +140,7 @@ class ReleasePublished:
     labels: tuple[tuple[str, str], ...] = ()
     lineage: tuple[tuple[str, str], ...] = ()
     requirements: tuple[str, ...] = ()
+    valid_until: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,7 +236,15 @@ class RolloutAborted:
 
 
 @dataclass(frozen=True, slots=True)
-class PolicySet:
-    """The namespace's policy: `lead` (ms) between a change's append and its earliest effect."""
+class RoutingProposed:
+    """A change that waits for approval until `until` (ms, the log's clock)."""
 
-    lead: int
+    change: RoutingChanged
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingApproved:
+    """One person more approves the proposal of this offset."""
+
+    proposal: int

@@ -15,7 +15,7 @@ from modelwire_schemas.codec import Event, content_digest
 from modelwire_schemas.control import ControlRecord
 from modelwire_schemas.errors import Corrupt, ModelwireError, Rejected, TooNew
 from modelwire_schemas.generations import Kind
-from modelwire_schemas.routing import PolicySet
+from modelwire_schemas.policy import PolicySet
 from tests.schemas import strategies
 from tests.schemas.samples import SAMPLES, SHA256, asked
 
@@ -25,6 +25,8 @@ SUBJECTS = {
     Kind.RELEASE_PUBLISHED: "release/flights-late/8",
     Kind.RELEASE_WITHDRAWN: "release/flights-late/5",
     Kind.ROUTING_CHANGED: "route/flights-late,flights-early",
+    Kind.ROUTING_PROPOSED: "route/flights-late,flights-early",
+    Kind.ROUTING_APPROVED: "proposal/4711",
     Kind.ROUTE_FROZEN: "route/flights-late",
     Kind.ROLLOUT_ABORTED: "route/flights-late",
     Kind.POLICY_SET: "policy",

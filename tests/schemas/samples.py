@@ -7,6 +7,7 @@ from modelwire_schemas.codec import Event, content_digest
 from modelwire_schemas.control import Body, Command, ControlRecord, fold_of
 from modelwire_schemas.fleet import FleetReport, VersionReport
 from modelwire_schemas.generations import Kind
+from modelwire_schemas.policy import Act, Approvals, Blackout, PolicySet, Right
 from modelwire_schemas.release import (
     Artifact,
     ArtifactFile,
@@ -30,12 +31,13 @@ from modelwire_schemas.routing import (
     ModelVersion,
     Not,
     Op,
-    PolicySet,
     RolloutAborted,
     RouteFrozen,
     RouteRevision,
+    RoutingApproved,
     RoutingChanged,
     RoutingDocument,
+    RoutingProposed,
     Rule,
     Shadow,
     Split,
@@ -108,6 +110,7 @@ def release() -> ReleasePublished:
         labels=(("team", "ops"),),
         lineage=(("commit", "abc123"), ("parent", "7")),
         requirements=("numpy>=1.26",),
+        valid_until=1_900_000_000_000,
     )
 
 
@@ -177,6 +180,16 @@ def routing() -> RoutingChanged:
     )
 
 
+def policy() -> PolicySet:
+    """Return a policy with all that one may have."""
+    return PolicySet(
+        500,
+        (Right(Act.ROUTE, ("flights-*",), ("ann",), ("operator", "*-lead")),),
+        (Approvals(("flights-late",), 2),),
+        (Blackout(1_900_000_000_000, 1_900_000_600_000, "the holidays"),),
+    )
+
+
 def report() -> FleetReport:
     """Return a report with all that one may have."""
     return FleetReport(
@@ -240,9 +253,11 @@ SAMPLES: dict[Kind, Event] = {
     Kind.RELEASE_PUBLISHED: asked(release()),
     Kind.RELEASE_WITHDRAWN: asked(ReleaseWithdrawn("flights-late", "5")),
     Kind.ROUTING_CHANGED: asked(routing()),
+    Kind.ROUTING_PROPOSED: asked(RoutingProposed(routing(), 1_900_000_600_000)),
+    Kind.ROUTING_APPROVED: asked(RoutingApproved(4711)),
     Kind.ROUTE_FROZEN: asked(RouteFrozen("flights-late", frozen=True)),
     Kind.ROLLOUT_ABORTED: asked(RolloutAborted("flights-late", "late-8")),
-    Kind.POLICY_SET: asked(PolicySet(500)),
+    Kind.POLICY_SET: asked(policy()),
     Kind.FLEET_REPORT: report(),
     Kind.ARTIFACT_CHUNK: ArtifactChunk(SHA256, 1, 3, b"a piece"),
     Kind.TELEMETRY: telemetry(),

@@ -13,6 +13,7 @@ from modelwire_schemas.artifact import ArtifactChunk
 from modelwire_schemas.codec import Event, content_digest
 from modelwire_schemas.control import Body, Command, ControlRecord, fold_of
 from modelwire_schemas.fleet import FleetReport, VersionReport
+from modelwire_schemas.policy import Act, Approvals, Blackout, PolicySet, Right
 from modelwire_schemas.release import (
     Artifact,
     ArtifactFile,
@@ -38,13 +39,14 @@ from modelwire_schemas.routing import (
     ModelVersion,
     Not,
     Op,
-    PolicySet,
     Predicate,
     RolloutAborted,
     RouteFrozen,
     RouteRevision,
+    RoutingApproved,
     RoutingChanged,
     RoutingDocument,
+    RoutingProposed,
     Rule,
     Shadow,
     Split,
@@ -141,6 +143,7 @@ releases = st.builds(
     facts,
     facts,
     few(some_words),
+    st.just(0) | naturals,
 )
 
 clauses: st.SearchStrategy[Predicate] = st.builds(Clause, words, st.sampled_from(Op), few(scalars))
@@ -217,13 +220,23 @@ changes = st.builds(
     st.just(0) | naturals,
 )
 
+patterns = few(some_words)
+policies = st.builds(
+    PolicySet,
+    naturals,
+    few(st.builds(Right, st.sampled_from(Act), patterns, patterns, patterns)),
+    few(st.builds(Approvals, patterns, st.integers(1, 5))),
+    few(st.builds(Blackout, st.integers(0, 9), st.integers(10, 2**60), texts)),
+)
 bodies: st.SearchStrategy[Body] = st.one_of(
     releases,
     st.builds(ReleaseWithdrawn, names, versions),
     changes,
     st.builds(RouteFrozen, names, st.booleans()),
     st.builds(RolloutAborted, names, some_words),
-    st.builds(PolicySet, naturals),
+    st.builds(RoutingProposed, changes, naturals),
+    st.builds(RoutingApproved, naturals),
+    policies,
 )
 
 

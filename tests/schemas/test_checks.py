@@ -11,6 +11,7 @@ from modelwire_schemas.control import ControlRecord
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.generations import Kind
 from modelwire_schemas.limits import MAX_PLAN
+from modelwire_schemas.policy import Act, Approvals, Blackout, Right
 from modelwire_schemas.release import ArtifactFile, manifest_digest
 from modelwire_schemas.rollout import Finding, Judgement
 from modelwire_schemas.routing import Clause, Op
@@ -190,7 +191,31 @@ TELEMETRY = [
     (f"{WINDOW}.outcomes.0.labels", 4, "E_RANGE"),
     (f"{WINDOW}.outcomes.0.log_loss.mean", NAN, "E_RANGE"),
 ]
+POLICY = [
+    ("lead", -1, "E_RANGE"),
+    ("rights.0.names.0", "", "E_WORD"),
+    ("rights.0.names", 257 * ("a",), "E_RANGE"),
+    ("rights.0.authors.0", LONG, "E_WORD"),
+    ("rights.0.roles.0", "a\nb", "E_WORD"),
+    ("rights", 257 * (Right(Act.ROUTE, ()),), "E_RANGE"),
+    ("approvals.0.routes.0", "", "E_WORD"),
+    ("approvals.0.routes", 257 * ("a",), "E_RANGE"),
+    ("approvals.0.needed", 0, "E_RANGE"),
+    ("approvals", 257 * (Approvals((), 1),), "E_RANGE"),
+    ("blackouts.0.start", -1, "E_RANGE"),
+    ("blackouts.0.end", 1_900_000_000_000, "E_RANGE"),
+    ("blackouts.0.reason", "a\0b", "E_TEXT"),
+    ("blackouts", 257 * (Blackout(0, 1),), "E_RANGE"),
+]
 WRONG = [
+    *((Kind.POLICY_SET, *row) for row in POLICY),
+    (Kind.ROUTING_PROPOSED, "until", -1, "E_RANGE"),
+    (Kind.ROUTING_PROPOSED, "change.changes.0.document.route", "a/b", "E_NAME"),
+    (Kind.ROUTING_APPROVED, "proposal", -1, "E_RANGE"),
+    (Kind.ROUTE_FROZEN, "route", "a/b", "E_NAME"),
+    (Kind.ROLLOUT_ABORTED, "route", "a/b", "E_NAME"),
+    (Kind.ROLLOUT_ABORTED, "rollout", "", "E_WORD"),
+    (Kind.RELEASE_PUBLISHED, "valid_until", -1, "E_RANGE"),
     *((Kind.ROUTING_CHANGED, *row) for row in ROUTING),
     *((Kind.RELEASE_PUBLISHED, *row) for row in RELEASE),
     *((Kind.FLEET_REPORT, *row) for row in REPORT),

@@ -12,8 +12,9 @@ from modelwire_schemas.control import ControlRecord, fold_of
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.generations import GENERATIONS, Kind, newest
 from modelwire_schemas.limits import MAX_BYTES
+from modelwire_schemas.policy import Blackout, PolicySet
 from modelwire_schemas.release import ArtifactFile, manifest_digest
-from modelwire_schemas.routing import Change, PolicySet, RoutingChanged, RoutingDocument
+from modelwire_schemas.routing import Change, RoutingChanged, RoutingDocument
 from tests.schemas import apache, strategies
 from tests.schemas.leaves import leaves
 from tests.schemas.samples import SAMPLES, SHA256, asked, release, report, rollout, routing
@@ -63,6 +64,13 @@ def test_a_change_that_says_nothing_new_is_written_for_old_readers() -> None:
         sample,
     ):
         assert (fold_of(change), written(asked(change))) == (2, 2)
+    for body, generation in (
+        (PolicySet(500), 1),
+        (PolicySet(500, blackouts=(Blackout(0, 1),)), 2),
+        (replace(release(), valid_until=0), 1),
+        (release(), 2),
+    ):
+        assert (fold_of(body), written(asked(body))) == (generation, generation)
 
 
 def test_a_record_of_the_first_generation_reads_as_one_that_says_nothing_new() -> None:

@@ -9,13 +9,14 @@ from modelwire.control.state import ALWAYS, Accepted, RouteState, State
 from modelwire.control.timeline import displaced
 from modelwire_router.changes import undo
 from modelwire_schemas.codec import content_digest
-from modelwire_schemas.control import Body, Command, ControlRecord
+from modelwire_schemas.control import Body, Command, ControlRecord, fold_of
 from modelwire_schemas.errors import ModelwireError
+from modelwire_schemas.policy import PolicySet
 from modelwire_schemas.release import ReleaseWithdrawn
 from modelwire_schemas.routing import (
     BUCKETS,
     Change,
-    PolicySet,
+    RouteFrozen,
     RouteRevision,
     RoutingChanged,
     RoutingDocument,
@@ -83,9 +84,11 @@ class People:
         route = state.routes.get(ROUTE)
         if route is None:
             return None
-        if chosen < 0.24:
+        if chosen < 0.22:
+            return RouteFrozen(ROUTE, frozen=route.frozen is None)
+        if chosen < 0.27:
             return self._undo(state)
-        if chosen < 0.30:
+        if chosen < 0.33:
             return self._both(state, route)
         return self._change(state, route)
 
@@ -97,7 +100,10 @@ class People:
         listed = displaces if random.random() < 0.8 else ()
         change = Change(self._next(route), route.head.revision)
         cancels = tuple(RouteRevision(ROUTE, a.revision) for a in listed)
-        return RoutingChanged((change,), effective, at_once, cancels)
+        asked = RoutingChanged((change,), effective, at_once, cancels)
+        if random.random() < 0.5:
+            return replace(asked, automatic=True, decided_at=max(0, state.now))
+        return asked
 
     def _when(self, state: State) -> int | None:
         random = self._world.random
@@ -144,7 +150,8 @@ class People:
 
     def _send(self, body: Body) -> None:
         expires = self._control.clock.now() + 600_000
-        command = Command(f"request-{next(self._count)}", content_digest(body), expires)
+        fold, content = fold_of(body), content_digest(body)
+        command = Command(f"request-{next(self._count)}", content, expires, fold)
         self._append(ControlRecord(command, body))
 
     def _append(self, record: ControlRecord) -> None:
@@ -161,7 +168,7 @@ class People:
         )
         old, new = before.routes.get(ROUTE), self.state.routes.get(ROUTE)
         if new is not None and new != old:
-            self.accepted.append(new.head)
+            self.accepted += [a for a in new.timeline if a.offset == entry.offset]
             if old is not None:
                 self._hold_moves(old, new)
 

@@ -52,5 +52,15 @@ def test_schedules_meet_what_they_are_for() -> None:
     assert sum(bool(a.document.time_field) for a in documents) > 20
     assert sum(s.settled for s in scorings) > 0.8 * len(scorings)
     assert any(not s.settled for s in scorings)
-    for word in ("crashes", "takes", "E_CONFLICT", "E_SCHEDULED", "E_TOO_EARLY", "E_CORRUPT"):
+    assert sum(a.automatic for a in documents) > 20
+    assert sum(bool(a.undoes) and not a.at_once for a in documents) > 0
+    for word in (
+        "crashes",
+        "takes",
+        "E_CONFLICT",
+        "E_SCHEDULED",
+        "E_TOO_EARLY",
+        "E_CORRUPT",
+        "E_FROZEN",
+    ):
         assert word in told, word

@@ -4,17 +4,18 @@ import difflib
 from bisect import bisect
 from collections.abc import Iterable, Mapping
 
+from modelwire.control.policy import check_valid
 from modelwire.control.state import TIMELINE, Accepted, Release, RouteState, State
 from modelwire.control.timeline import displaced, reachable, under_way
 from modelwire.routing.checks import check_document, check_reshuffle
 from modelwire_schemas.contracts import differences, faults
 from modelwire_schemas.control import Body
 from modelwire_schemas.errors import Conflict, Rejected
+from modelwire_schemas.policy import PolicySet
 from modelwire_schemas.release import ReleasePublished
 from modelwire_schemas.routing import (
     Change,
     ModelVersion,
-    PolicySet,
     RoutingChanged,
     RoutingDocument,
 )
@@ -93,6 +94,7 @@ def check_change(state: State, body: RoutingChanged) -> None:
         _check_base(state, change)
         check_document(change.document)
         named = _check_versions(state, change)
+        check_valid(state, body, change, named)
         _check_fit(state, change, named)
     _check_times(state, body)
 

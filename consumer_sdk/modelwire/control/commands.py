@@ -55,13 +55,15 @@ class Outcome:
     state: State
 
 
-def rehearse(state: State, body: Body, request_id: str = "rehearsal") -> Verdict:
+def rehearse(
+    state: State, body: Body, by: By | None = None, request_id: str = "rehearsal"
+) -> Verdict:
     """Return what the fold would say to a command now, as far as `state` knows; nothing is written.
 
     What it rejects is rejected; what it accepts may still lose against a change on its way.
     """
     now = max(state.now, 0)
-    record = _record(body, By(), request_id, now + EXPIRES)
+    record = _record(body, by or By(), request_id, now + EXPIRES)
     _, (verdict,) = fold(state, [Entry(state.offset + 1, now, record)])
     return verdict
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
 
 from modelwire.control.checks import check_change, check_policy, check_release, check_unused
+from modelwire.control.effect import Effect
+from modelwire.control.policy import check_right, check_rules, inside
 from modelwire.control.state import (
     ALWAYS,
     Accepted,
@@ -13,32 +14,16 @@ from modelwire.control.state import (
     RouteState,
     State,
 )
-from modelwire.control.timeline import extend
-from modelwire_schemas.control import ControlRecord
+from modelwire.control.timeline import extend, without
+from modelwire_schemas.control import Command
+from modelwire_schemas.policy import Act, PolicySet
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
-from modelwire_schemas.routing import Change, ModelVersion, PolicySet, RoutingChanged
+from modelwire_schemas.routing import Change, ModelVersion, RoutingChanged
 
 
-class Effect(NamedTuple):
-    """What an accepted body changes, and what its author is told; quick to make.
-
-    `documents` are what it brought, in order; `routes` hold them.
-    """
-
-    releases: tuple[Release, ...] = ()
-    routes: tuple[RouteState, ...] = ()
-    lead: int | None = None
-    documents: tuple[Accepted, ...] = ()
-    detail: str = ""
-
-    @property
-    def effective(self) -> int:
-        """From when all of the documents hold."""
-        return max([a.effective for a in self.documents], default=ALWAYS)
-
-
-def publish(state: State, entry: Entry, record: ControlRecord, body: ReleasePublished) -> Effect:
+def publish(state: State, entry: Entry, command: Command, body: ReleasePublished) -> Effect:
     """A version exists."""
+    check_right(state.policy, command, Act.RELEASE, body.model)
     known = check_release(state, body)
     if known is not None:
         return Effect(detail=f"already published at offset {known.offset}")
@@ -50,13 +35,15 @@ def publish(state: State, entry: Entry, record: ControlRecord, body: ReleasePubl
         requirements=body.requirements,
         offset=entry.offset,
         appended=entry.appended,
-        author=record.command.author,
+        author=command.author,
+        valid_until=body.valid_until,
     )
     return Effect(releases=(release,))
 
 
-def withdraw(state: State, body: ReleaseWithdrawn) -> Effect:
+def withdraw(state: State, command: Command, body: ReleaseWithdrawn) -> Effect:
     """A version may not be named any more."""
+    check_right(state.policy, command, Act.RELEASE, body.model)
     versions = (ModelVersion(body.model, body.version),)
     return Effect(releases=_withdrawn(state, state.routes, versions))
 
@@ -69,11 +56,12 @@ def _withdrawn(
 
 
 def change_routes(
-    state: State, entry: Entry, record: ControlRecord, body: RoutingChanged
+    state: State, entry: Entry, command: Command, body: RoutingChanged, *, approved: bool = False
 ) -> Effect:
     """Documents hold, all or none."""
+    check_rules(state, command, body, approved=approved)
     check_change(state, body)
-    routes = tuple(_next(state, entry, record, body, change) for change in body.changes)
+    routes = tuple([_next(state, entry, command, body, change) for change in body.changes])
     withdrawn: tuple[Release, ...] = ()
     if body.withdraws:
         after = {**state.routes, **{route.route: route for route in routes}}
@@ -82,7 +70,7 @@ def change_routes(
 
 
 def _next(
-    state: State, entry: Entry, record: ControlRecord, body: RoutingChanged, change: Change
+    state: State, entry: Entry, command: Command, body: RoutingChanged, change: Change
 ) -> RouteState:
     before = state.routes.get(change.document.route)
     everywhere = before is None or body.at_once
@@ -94,9 +82,9 @@ def _next(
         effective=ALWAYS if everywhere else now_or_later,
         accepted=state.earliest,
         offset=entry.offset,
-        author=record.command.author,
-        reason=record.command.reason,
-        cause=record.command.cause,
+        author=command.author,
+        reason=command.reason,
+        cause=command.cause,
         restores=change.restores,
         undoes=change.undoes,
         automatic=body.automatic,
@@ -104,7 +92,17 @@ def _next(
     return extend(before, accepted)
 
 
-def set_policy(body: PolicySet) -> Effect:
-    """The namespace's policy is another one."""
+def set_policy(state: State, entry: Entry, command: Command, body: PolicySet) -> Effect:
+    """The namespace's policy is another one; what would take effect in a blackout goes (R22)."""
     check_policy(body)
-    return Effect(lead=body.lead)
+    if not body.blackouts:
+        return Effect(policy=body)
+    routes: list[RouteState] = []
+    documents: list[Accepted] = []
+    for name in sorted(state.routes):
+        after, brought = without(
+            state, entry, command, state.routes[name], lambda a: inside(body.blackouts, a.effective)
+        )
+        routes += [after] if brought else []
+        documents += brought
+    return Effect(routes=tuple(routes), policy=body, documents=tuple(documents))

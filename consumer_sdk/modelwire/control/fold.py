@@ -5,18 +5,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from modelwire.control.checks import is_automatic
-from modelwire.control.effects import Effect, change_routes, publish, set_policy, withdraw
+from modelwire.control.effect import Effect
+from modelwire.control.effects import change_routes, publish, set_policy, withdraw
+from modelwire.control.proposals import approve, propose
 from modelwire.control.state import Accepted, Entry, Release, Request, State, Verdict
 from modelwire.control.stops import abort, freeze
-from modelwire_schemas.control import ControlRecord
+from modelwire_schemas.control import Command, ControlRecord
 from modelwire_schemas.errors import Conflict, ModelwireError, Rejected
+from modelwire_schemas.policy import PolicySet
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
 from modelwire_schemas.routing import (
-    PolicySet,
     RolloutAborted,
     RouteFrozen,
     RouteRevision,
+    RoutingApproved,
     RoutingChanged,
+    RoutingProposed,
 )
 
 MAX_EXPIRY = 24 * 3600 * 1000
@@ -55,7 +59,8 @@ class _Draft:
         self._requests = dict(before.requests)
         self._expiries = [(r.expires, i) for i, r in self._requests.items()]
         heapq.heapify(self._expiries)
-        self._view = self._at(before.offset, before.now, before.earliest, before.lead)
+        self._proposals = dict(before.proposals)
+        self._view = self._at(before.offset, before.now, before.earliest, before.policy)
 
     def state(self) -> State:
         return self._view
@@ -65,7 +70,7 @@ class _Draft:
         view = self._view
         now = max(view.now, entry.appended)
         earliest = max(view.earliest, entry.appended + view.lead)
-        self._view = self._at(entry.offset, now, earliest, view.lead)
+        self._view = self._at(entry.offset, now, earliest, view.policy)
         self._forget_expired(now)
         if isinstance(entry.record, ModelwireError):
             return Verdict(entry.offset, "", entry.record.code, str(entry.record))
@@ -87,8 +92,9 @@ class _Draft:
         heapq.heappush(self._expiries, (command.expires, command.request_id))
         return verdict
 
-    def _at(self, offset: int, now: int, earliest: int, lead: int) -> State:
-        return State(offset, now, earliest, lead, self._releases, self._routes, self._requests)
+    def _at(self, offset: int, now: int, earliest: int, policy: PolicySet) -> State:
+        maps = self._releases, self._routes, self._requests, self._proposals
+        return State(offset, now, earliest, policy, *maps)
 
     def _judge(self, entry: Entry, record: ControlRecord) -> Verdict:
         request_id = record.command.request_id
@@ -113,13 +119,19 @@ class _Draft:
             versions[release.version] = release
         for route in effect.routes:
             self._routes[route.route] = route
-        if effect.lead is not None:
-            self._view = replace(self._view, lead=effect.lead)
+        for proposal in effect.proposals:
+            self._proposals[proposal.offset] = proposal
+        for offset in effect.closed:
+            del self._proposals[offset]
+        if effect.policy is not None:
+            self._view = replace(self._view, policy=effect.policy)
 
     def _forget_expired(self, now: int) -> None:
         while self._expiries and self._expiries[0][0] <= now:
             _, request_id = heapq.heappop(self._expiries)
             del self._requests[request_id]
+        for proposal in [p for p in self._proposals.values() if p.expires <= now]:
+            del self._proposals[proposal.offset]
 
 
 def _repeated(offset: int, known: Request, content: str) -> Verdict:
@@ -130,16 +142,30 @@ def _repeated(offset: int, known: Request, content: str) -> Verdict:
 
 
 def _effect(state: State, entry: Entry, record: ControlRecord) -> Effect:
-    match record.body:
-        case RoutingChanged() as body:
-            return change_routes(state, entry, record, body)
-        case ReleasePublished() as body:
-            return publish(state, entry, record, body)
-        case ReleaseWithdrawn() as body:
-            return withdraw(state, body)
-        case RouteFrozen() as body:
-            return freeze(state, entry, record.command, body)
-        case RolloutAborted() as body:
-            return abort(state, entry, record.command, body)
-        case PolicySet() as body:
-            return set_policy(body)
+    command, body = record.command, record.body
+    if isinstance(body, RoutingChanged):
+        return change_routes(state, entry, command, body)
+    if isinstance(body, ReleasePublished):
+        return publish(state, entry, command, body)
+    if isinstance(body, ReleaseWithdrawn):
+        return withdraw(state, command, body)
+    return _ruled(state, entry, command, body)
+
+
+def _ruled(
+    state: State,
+    entry: Entry,
+    command: Command,
+    body: RoutingProposed | RoutingApproved | RouteFrozen | RolloutAborted | PolicySet,
+) -> Effect:
+    match body:
+        case RoutingProposed():
+            return propose(state, entry, command, body)
+        case RoutingApproved():
+            return approve(state, entry, command, body)
+        case RouteFrozen():
+            return freeze(state, entry, command, body)
+        case RolloutAborted():
+            return abort(state, entry, command, body)
+        case PolicySet():
+            return set_policy(state, entry, command, body)

@@ -9,6 +9,7 @@ from modelwire.control.state import (
     Accepted,
     Floor,
     Freeze,
+    Proposal,
     Release,
     Request,
     RouteState,
@@ -20,6 +21,7 @@ from modelwire_schemas.codec import content_digest, decode, encode
 from modelwire_schemas.control import FOLD_VERSION, Body, Command, ControlRecord, fold_of
 from modelwire_schemas.errors import Corrupt, Rejected, TooNew
 from modelwire_schemas.generations import Kind
+from modelwire_schemas.policy import PolicySet
 from modelwire_schemas.release import ReleasePublished
 from modelwire_schemas.routing import Change, ModelVersion, RoutingChanged
 
@@ -28,7 +30,7 @@ _NOBODY = Command(request_id="0", content="0" * 64, expires=0)
 REMEMBERED = 10_000
 """Releases and documents whose bytes are remembered at most."""
 
-Part = TypeVar("Part", Release, Accepted)
+Part = TypeVar("Part", PolicySet, Release, Accepted, Proposal)
 
 _made: dict[int, tuple[object, bytes]] = {}
 """A part's bytes by its identity, with the part, so that no other one takes its identity."""
@@ -73,15 +75,27 @@ class _Route:
 
 
 @dataclass(frozen=True, slots=True)
+class _Proposal:
+    offset: int
+    change: bytes
+    author: str
+    role: str
+    reason: str
+    expires: int
+    approved: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _State:
     fold: int
     offset: int
     now: int
     earliest: int
-    lead: int
+    policy: bytes
     releases: tuple[_Release, ...]
     routes: tuple[_Route, ...]
     requests: tuple[Request, ...]
+    proposals: tuple[_Proposal, ...]
 
 
 def dump(state: State) -> bytes:
@@ -93,10 +107,11 @@ def dump(state: State) -> bytes:
             offset=state.offset,
             now=state.now,
             earliest=state.earliest,
-            lead=state.lead,
+            policy=_packed(state.policy, lambda policy: policy),
             releases=tuple(_from_release(release) for release in releases),
             routes=tuple(_from_route(state.routes[name]) for name in sorted(state.routes)),
             requests=tuple(state.requests[i] for i in sorted(state.requests)),
+            proposals=tuple(_from_proposal(state.proposals[i]) for i in sorted(state.proposals)),
         )
     )
 
@@ -128,10 +143,11 @@ def _restored(saved: _State) -> State:
         offset=saved.offset,
         now=saved.now,
         earliest=saved.earliest,
-        lead=saved.lead,
+        policy=_to_policy(saved.policy),
         releases=releases,
         routes={route.route: _to_route(route) for route in saved.routes},
         requests={request.verdict.request_id: request for request in saved.requests},
+        proposals={proposal.offset: _to_proposal(proposal) for proposal in saved.proposals},
     )
 
 
@@ -165,6 +181,7 @@ def _published(release: Release) -> Body:
         artifact=release.artifact,
         contract=release.contract,
         requirements=release.requirements,
+        valid_until=release.valid_until,
     )
 
 
@@ -181,6 +198,7 @@ def _to_release(saved: _Release) -> Release:
         appended=saved.appended,
         author=saved.author,
         withdrawn=saved.withdrawn,
+        valid_until=body.valid_until,
     )
 
 
@@ -251,6 +269,38 @@ def _to_accepted(saved: _Accepted) -> Accepted:
         restores=saved.restores,
         undoes=saved.undoes,
         automatic=saved.automatic,
+    )
+
+
+def _to_policy(saved: bytes) -> PolicySet:
+    body = _unpacked(Kind.POLICY_SET, saved)
+    assert isinstance(body, PolicySet)  # noqa: S101  decode checked the kind
+    return body
+
+
+def _from_proposal(proposal: Proposal) -> _Proposal:
+    return _Proposal(
+        proposal.offset,
+        _packed(proposal, lambda p: p.change),
+        proposal.author,
+        proposal.role,
+        proposal.reason,
+        proposal.expires,
+        proposal.approved,
+    )
+
+
+def _to_proposal(saved: _Proposal) -> Proposal:
+    body = _unpacked(Kind.ROUTING_CHANGED, saved.change)
+    assert isinstance(body, RoutingChanged)  # noqa: S101  decode checked the kind
+    return Proposal(
+        saved.offset,
+        body,
+        saved.author,
+        saved.role,
+        saved.reason,
+        saved.expires,
+        saved.approved,
     )
 
 

@@ -5,14 +5,18 @@ from dataclasses import dataclass, field
 
 from modelwire_schemas.control import ControlRecord
 from modelwire_schemas.errors import Conflict, ModelwireError, Rejected
+from modelwire_schemas.policy import PolicySet
 from modelwire_schemas.release import Artifact, Contract
-from modelwire_schemas.routing import ModelVersion, RouteRevision, RoutingDocument
+from modelwire_schemas.routing import ModelVersion, RouteRevision, RoutingChanged, RoutingDocument
 
 ALWAYS = -(2**62)
 """Before every time: the first document of a route and `at_once` changes hold from here."""
 
 LEAD = 500
 """A namespace's lead (ms) until a PolicySet says otherwise (R1)."""
+
+BEGINNING = PolicySet(LEAD)
+"""The policy until one is set: everybody may do everything at any time."""
 
 RECENT = 4
 """How many earlier documents of a route the state keeps for R16's ladder."""
@@ -43,6 +47,7 @@ class Release:
     appended: int
     author: str
     withdrawn: bool = False
+    valid_until: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +159,19 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Proposal:
+    """A change that waits for approval until `expires` (ms), and who approved it in which role."""
+
+    offset: int
+    change: RoutingChanged
+    author: str
+    role: str
+    reason: str
+    expires: int
+    approved: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """The fold of the control log up to `offset`.
 
@@ -164,12 +182,18 @@ class State:
     offset: int = -1
     now: int = ALWAYS
     earliest: int = ALWAYS
-    lead: int = LEAD
+    policy: PolicySet = BEGINNING
     releases: Mapping[str, Mapping[str, Release]] = field(
         default_factory=dict[str, dict[str, Release]]
     )
     routes: Mapping[str, RouteState] = field(default_factory=dict[str, RouteState])
     requests: Mapping[str, Request] = field(default_factory=dict[str, Request])
+    proposals: Mapping[int, Proposal] = field(default_factory=dict[int, Proposal])
+
+    @property
+    def lead(self) -> int:
+        """Ms between a change's append and its earliest effect (R1)."""
+        return self.policy.lead
 
     def release(self, model: str, version: str) -> Release | None:
         """Return a release, withdrawn or not."""

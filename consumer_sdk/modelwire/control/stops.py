@@ -1,13 +1,14 @@
 """How people stop what goes by itself: a route's freeze, a rollout's abort; pure (R22)."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
-from modelwire.control.effects import Effect
+from modelwire.control.effect import Effect
+from modelwire.control.policy import check_right
 from modelwire.control.state import ALWAYS, Accepted, Entry, Freeze, RouteState, State
-from modelwire.control.timeline import extend, under_way
+from modelwire.control.timeline import extend, under_way, without
 from modelwire_schemas.control import Command
 from modelwire_schemas.errors import Rejected
+from modelwire_schemas.policy import Act
 from modelwire_schemas.rollout import Phase, Rollout
 from modelwire_schemas.routing import RolloutAborted, RouteFrozen
 
@@ -15,6 +16,7 @@ from modelwire_schemas.routing import RolloutAborted, RouteFrozen
 def freeze(state: State, entry: Entry, command: Command, body: RouteFrozen) -> Effect:
     """Freeze a route or let it go on; what a controller scheduled and nobody has met yet goes."""
     route = _known(state, body.route)
+    check_right(state.policy, command, Act.ROUTE, body.route)
     if not body.frozen:
         detail = "" if route.frozen else "it was not frozen"
         return Effect(routes=(replace(route, frozen=None),), detail=detail)
@@ -41,58 +43,11 @@ def abort(state: State, entry: Entry, command: Command, body: RolloutAborted) ->
         )
     names = sorted(state.routes)
     together = [r for r in map(state.routes.__getitem__, names) if _runs(r, rollout, state)]
+    for each in together:
+        check_right(state.policy, command, Act.ROUTE, each.route)
     documents = tuple(_ended(state, entry, command, r) for r in together)
     after = [extend(r, ended) for r, ended in zip(together, documents, strict=True)]
     return Effect(routes=tuple(after), documents=documents)
-
-
-def without(
-    state: State,
-    entry: Entry,
-    command: Command,
-    route: RouteState,
-    gone: Callable[[Accepted], bool],
-) -> tuple[RouteState, tuple[Accepted, ...]]:
-    """Return a route without the documents to come that are `gone`, and what it takes instead.
-
-    R5 stays the law, so nothing is erased: what holds before the first of them is said once more,
-    and what else was to come comes again behind it, each as a revision of its own.
-    """
-    kept = [a for a in route.timeline if a.effective < state.earliest or not gone(a)]
-    least = min((a.effective for a in kept), default=None)
-    removed = [a for a in route.timeline if a not in kept and least is not None]
-    if least is None or not removed:
-        return route, ()
-    first = max(least, min(a.effective for a in removed))
-    before = [a for a in kept if a.effective <= first][-1]
-    brought = [_again(state, entry, route, before, max(before.effective, state.earliest))]
-    undone = tuple(a.revision for a in removed)
-    brought[0] = replace(
-        brought[0],
-        author=command.author,
-        reason=command.reason,
-        cause=command.cause,
-        automatic=False,
-        undoes=undone,
-    )
-    route = extend(route, brought[0])
-    for later in (a for a in kept if a.effective > first):
-        brought.append(_again(state, entry, route, later, later.effective))
-        route = extend(route, brought[-1])
-    return route, tuple(brought)
-
-
-def _again(state: State, entry: Entry, route: RouteState, a: Accepted, effective: int) -> Accepted:
-    return replace(
-        a,
-        revision=route.head.revision + 1,
-        visible=state.earliest,
-        effective=effective,
-        accepted=state.earliest,
-        offset=entry.offset,
-        restores=a.revision,
-        undoes=(),
-    )
 
 
 def _ended(state: State, entry: Entry, command: Command, route: RouteState) -> Accepted:

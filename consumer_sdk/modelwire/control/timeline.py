@@ -1,9 +1,20 @@
 """Which document of a route is in force for an event, and which ones events can still reach."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
 
-from modelwire.control.state import ALWAYS, RECENT, TIMELINE, Accepted, Floor, RouteState
+from modelwire.control.state import (
+    ALWAYS,
+    RECENT,
+    TIMELINE,
+    Accepted,
+    Entry,
+    Floor,
+    RouteState,
+    State,
+)
+from modelwire_schemas.control import Command
 from modelwire_schemas.errors import ModelwireError
 from modelwire_schemas.rollout import Rollout
 from modelwire_schemas.routing import ModelVersion
@@ -89,6 +100,55 @@ def extend(route: RouteState | None, new: Accepted) -> RouteState:
     if len(kept) <= TIMELINE:
         return longer
     return _bound_business(longer) if route.time_field else _bound(longer)
+
+
+def without(
+    state: State,
+    entry: Entry,
+    command: Command,
+    route: RouteState,
+    gone: Callable[[Accepted], object],
+) -> tuple[RouteState, tuple[Accepted, ...]]:
+    """Return a route without the documents to come that are `gone`, and what it takes instead.
+
+    R5 stays the law, so nothing is erased: what holds before the first of them is said once more,
+    and what else was to come comes again behind it, each as a revision of its own.
+    """
+    kept = [a for a in route.timeline if a.effective < state.earliest or not gone(a)]
+    least = min((a.effective for a in kept), default=None)
+    removed = [a for a in route.timeline if a not in kept and least is not None]
+    if least is None or not removed:
+        return route, ()
+    first = max(least, min(a.effective for a in removed))
+    before = [a for a in kept if a.effective <= first][-1]
+    brought = [_again(state, entry, route, before, max(before.effective, state.earliest))]
+    undone = tuple(a.revision for a in removed)
+    brought[0] = replace(
+        brought[0],
+        author=command.author,
+        reason=command.reason,
+        cause=command.cause,
+        automatic=False,
+        undoes=undone,
+    )
+    route = extend(route, brought[0])
+    for later in (a for a in kept if a.effective > first):
+        brought.append(_again(state, entry, route, later, later.effective))
+        route = extend(route, brought[-1])
+    return route, tuple(brought)
+
+
+def _again(state: State, entry: Entry, route: RouteState, a: Accepted, effective: int) -> Accepted:
+    return replace(
+        a,
+        revision=route.head.revision + 1,
+        visible=state.earliest,
+        effective=effective,
+        accepted=state.earliest,
+        offset=entry.offset,
+        restores=a.revision,
+        undoes=(),
+    )
 
 
 def _base(route: RouteState, new: Accepted) -> Accepted | None:

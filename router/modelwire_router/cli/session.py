@@ -47,7 +47,7 @@ class Session:
 
     def rehearse(self, body: Body, state: State) -> None:
         """Raise Conflict or Rejected when the fold would not accept a command as things are."""
-        rehearse(state, body).check()
+        rehearse(state, body, me()).check()
 
     def submit(
         self, body: Body, state: State, *, reason: str = "", request_id: str | None = None

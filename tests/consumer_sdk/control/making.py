@@ -55,10 +55,19 @@ def contract(output: str = "late", *needed: str) -> Contract:
 
 
 def release(
-    version: str, model: str = MODEL, *, content: str = "", takes: Contract | None = None
+    version: str,
+    model: str = MODEL,
+    *,
+    content: str = "",
+    takes: Contract | None = None,
+    valid_until: int = 0,
 ) -> ReleasePublished:
     return ReleasePublished(
-        model, version, artifact(content or f"{model} {version}"), takes or contract()
+        model,
+        version,
+        artifact(content or f"{model} {version}"),
+        takes or contract(),
+        valid_until=valid_until,
     )
 
 
@@ -114,10 +123,16 @@ def change(
 
 
 def record(
-    body: Body, request_id: str, expires: int, *, author: str = "ann", reason: str = ""
+    body: Body,
+    request_id: str,
+    expires: int,
+    *,
+    author: str = "ann",
+    role: str = "",
+    reason: str = "",
 ) -> ControlRecord:
     fold, content = fold_of(body), content_digest(body)
-    command = Command(request_id, content, expires, fold, author=author, reason=reason)
+    command = Command(request_id, content, expires, fold, author=author, role=role, reason=reason)
     return ControlRecord(command, body)
 
 
@@ -140,12 +155,13 @@ class Book:
         request_id: str = "",
         expires: int | None = None,
         author: str = "ann",
+        role: str = "",
         reason: str = "",
     ) -> Verdict:
         """Append a command at the log's time and return its verdict."""
         until = self.now + 10 * MINUTE if expires is None else expires
         asked = request_id or f"request-{len(self.entries)}"
-        return self.put(record(body, asked, until, author=author, reason=reason))
+        return self.put(record(body, asked, until, author=author, role=role, reason=reason))
 
     def must(self, body: Body) -> Verdict:
         """Append a command that is to be accepted."""

@@ -9,10 +9,10 @@ from modelwire.control.state import ALWAYS, LEAD, Entry, State
 from modelwire.control.timeline import in_force
 from modelwire_schemas.control import ControlRecord
 from modelwire_schemas.errors import Conflict, Corrupt, ModelwireError, Rejected
+from modelwire_schemas.policy import PolicySet
 from modelwire_schemas.routing import (
     Change,
     ModelVersion,
-    PolicySet,
     RoutingChanged,
     RoutingDocument,
     Rule,

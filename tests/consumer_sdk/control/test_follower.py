@@ -17,7 +17,7 @@ from modelwire_log.memory.log import MemoryLog
 from modelwire_schemas.control import FOLD_VERSION, Body
 from modelwire_schemas.errors import Corrupt, TooNew, Unavailable
 from modelwire_schemas.names import topic
-from modelwire_schemas.routing import PolicySet
+from modelwire_schemas.policy import PolicySet
 from tests.consumer_sdk.control.making import MINUTE, ROUTE, change, record, release
 from tests.waiting import eventually
 

@@ -13,7 +13,7 @@ from modelwire.control.horizon import (
     settlement,
 )
 from modelwire.control.state import ALWAYS, State
-from modelwire_schemas.routing import PolicySet
+from modelwire_schemas.policy import PolicySet
 from tests.consumer_sdk.control.making import LEAD, MINUTE, ROUTE, change, document, served
 
 times = st.integers(0, 2**45)

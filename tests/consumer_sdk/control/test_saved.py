@@ -18,6 +18,7 @@ from modelwire.control.state import (
     Accepted,
     Floor,
     Freeze,
+    Proposal,
     Release,
     Request,
     RouteState,
@@ -51,6 +52,7 @@ def releases(draw: st.DrawFn) -> Release:
         draw(numbers),
         draw(words.words),
         draw(st.booleans()),
+        body.valid_until,
     )
 
 
@@ -107,6 +109,18 @@ requests = st.builds(
 )
 
 
+proposals = st.builds(
+    Proposal,
+    words.naturals,
+    words.changes,
+    words.words,
+    words.words,
+    words.texts,
+    numbers,
+    words.few(st.tuples(words.words, words.words)),
+)
+
+
 @st.composite
 def states(draw: st.DrawFn) -> State:
     by_model: dict[str, dict[str, Release]] = {}
@@ -116,10 +130,11 @@ def states(draw: st.DrawFn) -> State:
         draw(words.naturals),
         draw(numbers),
         draw(numbers),
-        draw(words.naturals),
+        draw(words.policies),
         by_model,
         {route.route: route for route in draw(st.lists(routes(), max_size=2))},
         {r.verdict.request_id: r for r in draw(st.lists(requests, max_size=3))},
+        {p.offset: p for p in draw(st.lists(proposals, max_size=2))},
     )
 
 
@@ -145,6 +160,7 @@ def test_the_order_in_which_things_came_does_not_show(state: State) -> None:
         releases=turn({model: turn(versions) for model, versions in state.releases.items()}),
         routes=turn(state.routes),
         requests=turn(state.requests),
+        proposals=dict(reversed([*state.proposals.items()])),
     )
     assert dump(turned) == dump(state)
 

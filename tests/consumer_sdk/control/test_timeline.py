@@ -18,7 +18,7 @@ from modelwire.control.timeline import (
     mixed,
     reachable,
 )
-from modelwire_schemas.routing import PolicySet
+from modelwire_schemas.policy import PolicySet
 from tests.consumer_sdk.control.making import (
     BEGIN,
     MINUTE,
