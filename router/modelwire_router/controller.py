@@ -1,0 +1,220 @@
+"""The loop around `decide`: look, decide, append. Any number may run; the fold lets one through."""
+
+import logging
+import os
+import secrets
+import socket
+import threading
+
+from modelwire.clock import Clock, SystemClock
+from modelwire.control.commands import By, request_of, submit
+from modelwire.control.horizon import Reading
+from modelwire.control.reading import control_place
+from modelwire.reporting.reporter import Reporter
+from modelwire.version import VERSION
+from modelwire_log.contract import Log
+from modelwire_router.decide import Decision, Send, decide, read_plan
+from modelwire_router.observer import Observer
+from modelwire_router.outside.asking import Asker
+from modelwire_router.outside.notify import Notifier
+from modelwire_router.outside.words import Notice, Question, hears
+from modelwire_router.rollout.plan import HookKind
+from modelwire_schemas.control import FOLD_VERSION
+from modelwire_schemas.errors import ModelwireError
+from modelwire_schemas.fleet import FleetReport
+from modelwire_schemas.rollout import Phase
+
+logger = logging.getLogger("modelwire.controller")
+
+EVERY = 0.5
+"""Seconds between two looks, unless the control log has news earlier."""
+
+FRESH_MS = 10_000
+"""Ms after which a decision is forgotten: the fold refuses an older one anyway (R23)."""
+
+REMEMBERED = 1000
+"""How many answers to one question are kept, the newest ones."""
+
+TIMEOUT = 5.0
+"""Seconds that an append may take."""
+
+
+class LogClock:
+    """The log's clock as receipts tell it; before the first one, the machine's."""
+
+    def __init__(self, machine: Clock) -> None:
+        self._machine = machine
+        self.reading: Reading | None = None
+
+    def now(self) -> int:
+        """Return the log's time in ms since 1970 UTC."""
+        if self.reading is None:
+            return self._machine.now()
+        return self.reading.log_time(self._machine.monotonic_ns())
+
+    def monotonic_ns(self) -> int:
+        """Return the machine's time in ns that never falls."""
+        return self._machine.monotonic_ns()
+
+
+class Controller:
+    """Promotes and rolls back the rollouts of a namespace until it is stopped.
+
+    It keeps nothing: plans, steps and evidence are in the documents on the log, so another one
+    goes on where this one died.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        namespace: str,
+        *,
+        every: float = EVERY,
+        secret: bytes = b"",
+        clock: Clock | None = None,
+    ) -> None:
+        machine = clock or SystemClock()
+        self.name = f"controller-{socket.gethostname()}-{secrets.token_hex(4)}"
+        self.sent = 0
+        self.looks = 0
+        self._log = log
+        self._namespace = namespace
+        self._every = every
+        self._clock = LogClock(machine)
+        self._observer = Observer(log, namespace)
+        self._asker = Asker(self._clock, secret=secret)
+        self._notifier = Notifier(self._clock, secret=secret)
+        self._stop = threading.Event()
+        self._trouble = ""
+        self._unread: set[str] = set()
+        self._reporter = Reporter(log, namespace, self._report, self._note, clock=machine)
+
+    def stop(self) -> None:
+        """End after the look that is under way; may be called from anywhere."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Look and act until `stop`; a log that is away is waited for."""
+        self._reporter.start()
+        try:
+            while not self._stop.is_set():
+                try:
+                    self.step()
+                    self._wait()
+                except ModelwireError as error:
+                    self._tell_trouble(str(error))
+                    self._stop.wait(self._every)
+                else:
+                    self._trouble = ""
+        finally:
+            self._reporter.stop(TIMEOUT)
+            self._notifier.close(TIMEOUT)
+
+    def step(self) -> Decision:
+        """Look once and append what follows; nothing before the log's clock is known."""
+        if self._clock.reading is None:
+            return Decision()
+        now = self._clock.now()
+        decision = decide(self._observer.world(now, self._asker.answers()))
+        self._ask(decision.questions)
+        for route, fault in decision.faults:
+            self._tell_fault(route, fault)
+        for send in decision.sends:
+            self._send(send)
+        self.looks += 1
+        return decision
+
+    def _wait(self) -> None:
+        place = control_place(self._namespace)
+        self._log.wait(place, self._observer.state.offset, self._every)
+
+    def _ask(self, questions: frozenset[Question]) -> None:
+        living = {
+            document.rollout.id
+            for route in self._observer.state.routes.values()
+            if (document := route.head.document).rollout and not document.rollout.phase.over
+        }
+        slots = {(q.rollout, q.name): q.slot - REMEMBERED for q in questions}
+        self._asker.forget(
+            q
+            for q in self._asker.answers()
+            if q.rollout not in living or q.slot < slots.get((q.rollout, q.name), 0)
+        )
+        for question in questions:
+            self._asker.ask(question)
+
+    def _send(self, send: Send) -> None:
+        base = send.change.changes[0].replaces
+        by = By(self.name, send.told, role="controller", cause="controller")
+        outcome = submit(
+            self._log,
+            self._namespace,
+            send.change,
+            by,
+            request_id=request_of(send.route, send.rollout, send.step, base),
+            state=self._observer.state,
+            expires=FRESH_MS,
+            clock=self._clock,
+            timeout=TIMEOUT,
+        )
+        self._observer.state, verdict = outcome.state, outcome.verdict
+        if not verdict.accepted or verdict.repeats >= 0:
+            logger.info("%s: %s was not needed: %s", send.route, send.told, verdict.detail)
+            return
+        self.sent += 1
+        logger.info("%s: %s", send.route, send.told)
+        self._tell_hooks(send, verdict.offset)
+
+    def _tell_hooks(self, send: Send, offset: int) -> None:
+        rollouts = [c.document.rollout for c in send.change.changes if c.document.rollout]
+        for rollout in rollouts:
+            plan = read_plan(rollout.plan)
+            ended = rollout.phase is Phase.ROLLED_BACK
+            notice = Notice(
+                route=plan.route,
+                model=plan.model,
+                rollout=rollout.id,
+                stable=plan.stable,
+                candidate=plan.candidate,
+                step=rollout.step,
+                id=f"{self._namespace}@{offset}",
+                kind=HookKind.ROLLBACK if ended else HookKind.EVENT,
+                at=send.change.decided_at,
+                text=send.told,
+                findings=rollout.findings,
+            )
+            for hook in plan.hooks:
+                if hears(hook, notice.kind):
+                    self._notifier.tell(hook, notice)
+
+    def _note(self, reading: Reading) -> None:
+        self._clock.reading = reading
+
+    def _report(self, goodbye: bool) -> FleetReport:  # noqa: FBT001
+        """Return what a controller says of itself: it opens no route and serves nothing."""
+        state = self._observer.state
+        return FleetReport(
+            instance=self.name,
+            incarnation=self.name.rpartition("-")[2],
+            application="controller",
+            namespace=self._namespace,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            sdk=VERSION,
+            fold=FOLD_VERSION,
+            offset=state.offset,
+            state_hash="",
+            horizon=state.earliest,
+            stale_since=0,
+            goodbye=goodbye,
+        )
+
+    def _tell_trouble(self, text: str) -> None:
+        if text != self._trouble:
+            logger.warning("the log is out of reach, nothing is decided: %s", text)
+        self._trouble = text
+
+    def _tell_fault(self, route: str, fault: ModelwireError) -> None:
+        if route not in self._unread:
+            self._unread.add(route)
+            logger.error("the rollout of %s is left alone: %s", route, fault)

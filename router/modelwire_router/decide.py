@@ -1,0 +1,285 @@
+"""What the controller appends now: pure, of the log, the fleet, the telemetry and the time."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
+
+from modelwire.control.state import RouteState, State
+from modelwire_router.analysis.assess import assess
+from modelwire_router.analysis.evidence import Evidence, Planned, Reading, Side
+from modelwire_router.analysis.samples import Samples
+from modelwire_router.outside.words import Answer, Question, Source
+from modelwire_router.readiness import named_by, readiness
+from modelwire_router.rollout import plan_text
+from modelwire_router.rollout.documents import CANDIDATE, STABLE
+from modelwire_router.rollout.machine import (
+    ROLLBACK,
+    Look,
+    Next,
+    gates,
+    given_back,
+    judged,
+    next_step,
+)
+from modelwire_router.rollout.plan import Hook, HookKind, Metric, Plan, Query, Template
+from modelwire_schemas.errors import ModelwireError
+from modelwire_schemas.fleet import FleetReport
+from modelwire_schemas.rollout import Finding, Rollout
+from modelwire_schemas.routing import BUCKETS, RoutingChanged, SplitBy
+
+Heard = tuple[FleetReport, int]
+
+KEYS_DIFFER = 0.2
+"""How far the events of a split by key may be from the shares of keys: some keys have many."""
+
+ASK_AGAIN = 10_000
+"""Ms after which a webhook that has not agreed is asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a decision is made on; `now` is ms by the log's clock.
+
+    `reports` are the newest of every instance with the time at which the log took them; `answers`
+    what the world outside has said to earlier questions.
+    """
+
+    state: State
+    reports: Sequence[Heard]
+    samples: Samples
+    answers: Mapping[Question, Answer]
+    now: int
+
+
+class Send(NamedTuple):
+    """A change to be appended: the step of which rollout it makes, and what people are told."""
+
+    route: str
+    rollout: str
+    step: str
+    change: RoutingChanged
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be appended, what is to be asked outside, and which plans cannot be read."""
+
+    sends: tuple[Send, ...] = ()
+    questions: frozenset[Question] = frozenset()
+    faults: tuple[tuple[str, ModelwireError], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A rollout on one route: the route, how it stands there, its plan."""
+
+    route: RouteState
+    rollout: Rollout
+    plan: Plan
+
+
+def decide(world: World) -> Decision:
+    """Return what follows from what is known; the same world always gives the same decision.
+
+    A rollout that runs on several routes takes each step on all of them in one record, and goes
+    back on all of them when it fails on one.
+    """
+    found, faults = _standings(world.state)
+    by_route = _by_route(world.reports)
+    sends: list[Send] = []
+    asked: set[Question] = set()
+    for rollout, together in found.items():
+        steps: list[Next | None] = []
+        for standing in together:
+            asked.update(_questions(standing, world.now))
+            heard = by_route.get(standing.route.route, ())
+            steps.append(next_step(standing.plan, standing.route, look(standing, world, heard)))
+        made = _all_or_none(together, steps, world.now)
+        if made is not None:
+            change = replace(made.change, automatic=True, decided_at=world.now)
+            sends.append(Send(together[0].route.route, rollout, made.step, change, made.told))
+    return Decision(tuple(sends), frozenset(asked), tuple(faults))
+
+
+def _standings(
+    state: State,
+) -> tuple[dict[str, list[Standing]], list[tuple[str, ModelwireError]]]:
+    """Return the routes of every rollout, by its id, and the plans that cannot be read.
+
+    A rollout with a frozen route stands still on all of its routes.
+    """
+    found: dict[str, list[Standing]] = {}
+    faults: list[tuple[str, ModelwireError]] = []
+    still: set[str] = set()
+    for name, route in sorted(state.routes.items()):
+        rollout = route.head.document.rollout
+        if rollout is None:
+            continue
+        if route.frozen is not None:
+            still.add(rollout.id)
+        try:
+            plan = read_plan(rollout.plan)
+        except ModelwireError as error:
+            faults.append((name, error))
+            still.add(rollout.id)
+        else:
+            found.setdefault(rollout.id, []).append(Standing(route, rollout, plan))
+    return {key: found[key] for key in found if key not in still}, faults
+
+
+def _all_or_none(
+    together: Sequence[Standing], steps: Sequence[Next | None], now: int
+) -> Next | None:
+    """Return one step for all routes of a rollout, or None while one of them waits."""
+    failed = next((step for step in steps if step and step.step == ROLLBACK), None)
+    if failed is not None:
+        why = failed.change.changes[0].document.rollout
+        findings = why.findings if why else ()
+        steps = [
+            step if step and step.step == ROLLBACK else given_back(s.plan, s.route, now, findings)
+            for s, step in zip(together, steps, strict=True)
+        ]
+    made = [step for step in steps if step is not None]
+    if len(made) < len(steps) or len({step.step for step in made}) > 1:
+        return None
+    first = failed or made[0]
+    changes = tuple(change for step in made for change in step.change.changes)
+    return first._replace(change=replace(first.change, changes=changes))
+
+
+@lru_cache(maxsize=4096)
+def read_plan(text: str) -> Plan:
+    """Return the plan of a rollout; raises Rejected `E_PLAN`. A text is read once."""
+    return plan_text.load(text)
+
+
+def look(standing: Standing, world: World, reports: Iterable[Heard]) -> Look:
+    """Return what is known of one rollout: who is ready, how its metrics stand, who agreed."""
+    named = judged(standing.plan, standing.rollout)
+    templates = [t for t in standing.plan.templates if t.name in named]
+    evidence = _evidence(standing, world) if templates else Evidence()
+    return Look(
+        now=world.now,
+        waiting=_waiting(standing, reports, world.now),
+        findings={t.name: _findings(standing, t, evidence, world.now) for t in templates},
+        gates=_agreed(standing, world),
+    )
+
+
+def _by_route(reports: Iterable[Heard]) -> dict[str, list[Heard]]:
+    found: dict[str, list[Heard]] = {}
+    for report, heard in reports:
+        for route in report.routes:
+            found.setdefault(route, []).append((report, heard))
+    return found
+
+
+def _waiting(standing: Standing, reports: Iterable[Heard], now: int) -> tuple[str, ...] | None:
+    """Return who lacks a version that the document names; None when nobody serves the route."""
+    route, document = standing.route, standing.route.head.document
+    heard = list(reports)
+    waiting: dict[str, str] = {}
+    live = 0
+    for version in document.versions():
+        named_at = named_by(route, document.model, version)
+        found = readiness(heard, route.route, document.model, version, named_at, now)
+        live = max(live, len(found.ready) + len(found.waiting))
+        if found.share < standing.plan.require_ready:
+            for w in found.waiting:
+                told = f"{w.instance}: {version} {w.why} {w.code} {w.detail}"
+                waiting.setdefault(w.instance, " ".join(told.split()))
+    return tuple(waiting.values()) if live else None
+
+
+def _evidence(standing: Standing, world: World) -> Evidence:
+    route = standing.route.route
+    by_event = standing.plan.split.by is SplitBy.EVENT
+    windows = world.samples.windows(route)
+    return Evidence(
+        windows=tuple(w for w in windows if w.start >= standing.rollout.started),
+        heard=world.samples.heard(route),
+        readings=tuple(
+            Reading(question.name, answer.at, answer.value, answer.error)
+            for question, answer in world.answers.items()
+            if (question.route, question.rollout) == (route, standing.rollout.id)
+            and not isinstance(question.source, Hook)
+        ),
+        planned=tuple(_planned(standing)),
+        slack=0.0 if by_event else KEYS_DIFFER,
+    )
+
+
+def _planned(standing: Standing) -> Iterator[Planned]:
+    """Yield the shares that the newest documents of a rollout mean its two sides to have."""
+    route = standing.route
+    for accepted in (route.head, *route.recent):
+        rollout = accepted.document.rollout
+        if rollout is None or rollout.id != standing.rollout.id:
+            return
+        weights = {v.name: v.weight / BUCKETS for v in accepted.document.rules[-1].variants}
+        if len(weights) > 1 and any(weights.values()):
+            yield Planned(accepted.revision, weights.get(CANDIDATE, 0.0), weights.get(STABLE, 0.0))
+
+
+def _findings(
+    standing: Standing, template: Template, evidence: Evidence, now: int
+) -> tuple[Finding, ...]:
+    """Return how every metric stands, with the numbers of its newest look."""
+    plan, started = standing.plan, standing.rollout.started
+    candidate, stable = Side(plan.candidate, CANDIDATE), Side(plan.stable, STABLE)
+    stands = assess(template, candidate, stable, evidence, started, now)
+    return tuple(replace(s.finding, judgement=s.judgement) for s in stands)
+
+
+def _agreed(standing: Standing, world: World) -> dict[HookKind, bool]:
+    asked = gates(standing.plan, standing.rollout)
+    return {
+        kind: any(
+            answer.agreed is True
+            for question, answer in world.answers.items()
+            if isinstance(question.source, Hook)
+            and question.source.kind is kind
+            and question.rollout == standing.rollout.id
+            and question.step == standing.rollout.step
+        )
+        for kind in asked
+    }
+
+
+def _questions(standing: Standing, now: int) -> Iterator[Question]:
+    """Yield what is to be asked outside at this step: gates, and metrics of other systems."""
+    plan, rollout = standing.plan, standing.rollout
+    wanted = gates(plan, rollout)
+    for hook in plan.hooks:
+        if hook.kind in wanted:
+            slot = (now - rollout.since) // ASK_AGAIN
+            yield _question(standing, str(hook.kind), slot, hook)
+    named = judged(plan, rollout)
+    for template in plan.templates:
+        if template.name in named:
+            yield from _measured(standing, template.metrics, now)
+
+
+def _measured(standing: Standing, metrics: Iterable[Metric], now: int) -> Iterator[Question]:
+    """Yield the present look at every metric of another system; earlier answers are kept."""
+    for metric in metrics:
+        if not isinstance(metric.source, Query):
+            slot = (now - standing.rollout.started) // metric.interval
+            yield _question(standing, metric.name, slot, metric.source)
+
+
+def _question(standing: Standing, name: str, slot: int, source: Source) -> Question:
+    plan, rollout = standing.plan, standing.rollout
+    return Question(
+        route=plan.route,
+        model=plan.model,
+        rollout=rollout.id,
+        stable=plan.stable,
+        candidate=plan.candidate,
+        step=rollout.step,
+        name=name,
+        slot=slot,
+        source=source,
+    )

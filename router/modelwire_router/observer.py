@@ -1,0 +1,55 @@
+"""What a controller knows: control log, fleet and telemetry, read on from where it stopped."""
+
+import logging
+from collections.abc import Mapping
+
+from modelwire.control.reading import fold_log
+from modelwire.control.state import State
+from modelwire_log.contract import Log
+from modelwire_router.analysis.samples import Samples
+from modelwire_router.decide import World
+from modelwire_router.fleet import FleetReader
+from modelwire_router.outside.words import Answer, Question
+from modelwire_router.telemetry import TelemetryReader
+
+logger = logging.getLogger("modelwire.controller")
+
+REMEMBERED_MS = 7 * 24 * 3600 * 1000
+"""How long windows are held at most; those of a rollout count from its start."""
+
+
+class Observer:
+    """Reads three streams of a namespace, each record once."""
+
+    def __init__(self, log: Log, namespace: str, *, state: State | None = None) -> None:
+        self.state = State() if state is None else state
+        self._log = log
+        self._namespace = namespace
+        self._fleet = FleetReader(log, namespace)
+        self._telemetry = TelemetryReader(log, namespace)
+        self._samples = Samples()
+        self._refused: set[str] = set()
+
+    def world(self, now: int, answers: Mapping[Question, Answer]) -> World:
+        """Return what is known at `now` (ms, the log's clock).
+
+        Raises Unavailable while the log is away.
+        """
+        self.state = fold_log(self._log, self._namespace, state=self.state)
+        reports = self._fleet.read()
+        for report, appended in self._telemetry.read():
+            for refused in self._samples.add(report, appended):
+                self._tell(refused.instance, refused.why)
+        self._samples.forget(min(self._oldest(now), now - 1))
+        return World(self.state, reports, self._samples, answers, now)
+
+    def _oldest(self, now: int) -> int:
+        """Return when the oldest rollout under way began."""
+        heads = [route.head.document.rollout for route in self.state.routes.values()]
+        begun = [rollout.started for rollout in heads if rollout and not rollout.phase.over]
+        return max(min(begun, default=now), now - REMEMBERED_MS)
+
+    def _tell(self, instance: str, why: str) -> None:
+        if instance not in self._refused:
+            self._refused.add(instance)
+            logger.warning("telemetry of %s is not counted: %s", instance, why)

@@ -1,0 +1,155 @@
+"""The controller on a real log with real consumers: it goes on, it stops, and two do no harm."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from modelwire.control.commands import By, submit
+from modelwire.models import Models
+from modelwire_router.controller import Controller
+from modelwire_router.decide import read_plan
+from modelwire_router.rollout.machine import advance, begin, pause, resume
+from modelwire_router.rollout.plan import Pause, Plan, SetWeight, Step
+from modelwire_schemas.rollout import Phase, Rollout
+from modelwire_schemas.routing import BUCKETS, RolloutAborted, RouteFrozen, Split
+from tests.waiting import eventually
+from tests.world import NAMESPACE, READY_S, ROUTE, World, world_on
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    url = f"memory:{tmp_path.name}" if request.param == "memory" else f"sqlite:///{tmp_path}/log.db"
+    with world_on(url, tmp_path) as made:
+        made.release("1", "2")
+        made.flip("1")
+        yield made
+
+
+@pytest.fixture
+def models(world: World) -> Iterator[Models]:
+    with world.connect() as connected:
+        connected.route(ROUTE).wait_until_ready(READY_S)
+        yield connected
+
+
+def canary(*steps: Step) -> Plan:
+    return Plan(ROUTE, ROUTE, "1", "2", "canary", Split(salt=ROUTE), steps)
+
+
+def start(world: World, plan: Plan) -> None:
+    route = world.state().routes[ROUTE]
+    world.send(begin(plan, route, "r1", world.state().now))
+
+
+def rollout(world: World) -> Rollout:
+    found = world.state().routes[ROUTE].head.document.rollout
+    assert found
+    return found
+
+
+def steps_made(world: World) -> list[int]:
+    """Return the steps of all documents of the route, oldest first."""
+    route = world.state().routes[ROUTE]
+    made = [a.document.rollout for a in reversed((route.head, *route.recent))]
+    return [r.step for r in made if r]
+
+
+@contextmanager
+def controllers(world: World, count: int = 1) -> Iterator[list[Controller]]:
+    running = [Controller(world.log, NAMESPACE, every=0.05) for _ in range(count)]
+    threads = [threading.Thread(target=c.run) for c in running]
+    for thread in threads:
+        thread.start()
+    try:
+        yield running
+    finally:
+        for controller in running:
+            controller.stop()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.mark.usefixtures("models")
+def test_a_canary_goes_from_step_to_step_by_itself(world: World) -> None:
+    start(world, canary(SetWeight(1000), Pause(100), SetWeight(BUCKETS)))
+    with controllers(world):
+        eventually(lambda: rollout(world).phase is Phase.COMPLETED)
+    assert world.state().routes[ROUTE].head.document.sole_version() == "2"
+    assert world.state().routes[ROUTE].head.automatic
+
+
+def test_nothing_gets_weight_while_nobody_serves_the_route(world: World) -> None:
+    start(world, canary(SetWeight(1000), Pause()))
+    with controllers(world) as (controller,):
+        eventually(lambda: controller.looks > 3)
+        assert rollout(world).step == 0
+        with world.connect() as models:
+            models.route(ROUTE)
+            eventually(lambda: rollout(world).step == 1)
+
+
+@pytest.mark.usefixtures("models")
+def test_two_controllers_take_each_step_once(world: World) -> None:
+    plan = canary(*(SetWeight(n * 1000) for n in range(1, 11)))
+    start(world, plan)
+    with controllers(world, 2) as two:
+        eventually(lambda: rollout(world).phase is Phase.COMPLETED)
+    assert sum(c.sent for c in two) == len(plan.steps)
+    assert world.state().routes[ROUTE].head.revision == 2 + len(plan.steps)
+
+
+@pytest.mark.usefixtures("models")
+def test_another_controller_goes_on_where_one_stopped(world: World) -> None:
+    start(world, canary(SetWeight(1000), Pause(), SetWeight(BUCKETS)))
+    with controllers(world):
+        eventually(lambda: rollout(world).step == 1)
+    route = world.state().routes[ROUTE]
+    world.send(advance(read_plan(rollout(world).plan), route, world.state().now).change)
+    with controllers(world):
+        eventually(lambda: rollout(world).phase is Phase.COMPLETED)
+
+
+@pytest.mark.usefixtures("models")
+def test_a_paused_rollout_waits_until_it_is_resumed(world: World) -> None:
+    start(world, canary(SetWeight(1000), SetWeight(BUCKETS)))
+    world.send(pause(world.state().routes[ROUTE], "lunch"))
+    with controllers(world) as (controller,):
+        before = controller.looks
+        eventually(lambda: controller.looks > before + 3)
+        assert rollout(world).step == 0
+        world.send(resume(world.state().routes[ROUTE]))
+        eventually(lambda: rollout(world).phase is Phase.COMPLETED)
+
+
+@pytest.mark.usefixtures("models")
+def test_a_frozen_route_is_left_alone_also_by_a_new_controller(world: World) -> None:
+    start(world, canary(SetWeight(1000), Pause(50), SetWeight(BUCKETS)))
+    world.send(RouteFrozen(ROUTE, frozen=True))
+    revision = world.state().routes[ROUTE].head.revision
+    for _ in range(2):
+        with controllers(world) as (controller,):
+            eventually(lambda: controller.looks > 3)
+    assert world.state().routes[ROUTE].head.revision == revision
+    world.send(RouteFrozen(ROUTE, frozen=False))
+    with controllers(world):
+        eventually(lambda: rollout(world).phase is Phase.COMPLETED)
+
+
+@pytest.mark.usefixtures("models")
+def test_an_abort_wins_over_a_promotion_from_the_same_base(world: World) -> None:
+    start(world, canary(SetWeight(1000), Pause()))
+    with controllers(world):
+        eventually(lambda: rollout(world).step == 1)
+    state = world.state()
+    late = advance(read_plan(rollout(world).plan), state.routes[ROUTE], state.now).change
+    world.send(RolloutAborted(ROUTE, "r1"))
+    lost = submit(world.log, NAMESPACE, late, By("promoter")).verdict
+    assert not lost.accepted
+    assert rollout(world).phase is Phase.ABORTED
+    assert world.state().routes[ROUTE].head.document.sole_version() == "1"
+    with controllers(world) as (controller,):
+        eventually(lambda: controller.looks > 3)
+    assert rollout(world).phase is Phase.ABORTED
