@@ -126,6 +126,7 @@ class Runtime:
         if not self._control.stale_since:
             self._keep_state(self._control.state)
         self._pipeline.stop(left())
+        self.live.shadows.close(left())
         self._telemetry.stop(left())
         self._reporter.stop(left())
         with self._building:
@@ -189,7 +190,8 @@ class Runtime:
         config, offset = self._config, self._control.state.offset
         incarnation = self._instance.rpartition("-")[2]
         told = tuple(windows)
-        return Telemetry(self._instance, incarnation, config.application, offset, told)
+        dropped = self.live.recorder.dropped(told[0].route)
+        return Telemetry(self._instance, incarnation, config.application, offset, told, dropped)
 
     def _counted(self, snapshot: Snapshot) -> tuple[tuple[str, int], ...]:
         """Return what went wrong, or by another way than meant, by word, with its count."""

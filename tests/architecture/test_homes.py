@@ -24,6 +24,7 @@ HOMES: dict[str, str] = {
     "consumer_sdk/modelwire/serving/past.py": "reads history once for many threads",
     "consumer_sdk/modelwire/serving/route.py": "keeps the event loop free (asyncio)",
     "consumer_sdk/modelwire/serving/servable.py": "counts predictions of batches",
+    "consumer_sdk/modelwire/serving/shadowing.py": "runs shadows behind what answers",
     "consumer_sdk/modelwire/serving/shelf.py": "swaps the snapshot, retires what nobody borrows",
     "eventlog/modelwire_log/kafka/admin.py": "waits for answers of Kafka's administration",
     "eventlog/modelwire_log/kafka/client.py": "keeps the list of open clients",

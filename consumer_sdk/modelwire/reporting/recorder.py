@@ -30,6 +30,16 @@ class Windows:
         self._held: dict[Key, Measured] = {}
         self._told: dict[Key, int] = {}
         self._gone: dict[Key, None] = {}
+        self._dropped: dict[tuple[str, str], int] = {}
+
+    def drop(self, route: str, version: str, events: int) -> None:
+        """Count events that a shadow was spared."""
+        key = (route, version)
+        self._dropped[key] = self._dropped.get(key, 0) + events
+
+    def dropped(self, route: str) -> tuple[tuple[str, int], ...]:
+        """Return how many events each shadow of a route was spared."""
+        return tuple((v, n) for (r, v), n in sorted(self._dropped.items()) if r == route)
 
     def window(self, key: Key, events: int) -> Measured:
         """Return a window that some events are added to; of one that is gone, they are lost.
@@ -131,6 +141,11 @@ class Recorder:
         """Take note of what was reported."""
         with self._lock:
             self._windows.tell(changed)
+
+    def dropped(self, route: str) -> tuple[tuple[str, int], ...]:
+        """Return how many events each shadow of a route was spared, as of the last `changed`."""
+        with self._lock:
+            return self._windows.dropped(route)
 
     @property
     def lost(self) -> int:

@@ -1,22 +1,19 @@
 """A batch that was answered and committed, and how it is counted: by version, variant and time."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from modelwire.reporting.groups import Indices, groups
 from modelwire.reporting.measured import Key, Measured
 from modelwire.reporting.recorder import Windows
-from modelwire.reporting.spans import windows_of
 from modelwire.reporting.spread import Floats, as_floats
 from modelwire.serving.answer import Answers, Provenance
 from modelwire_schemas.telemetry import Role
 
 UNROUTED = frozenset({"E_KEY", "E_NO_KEY"})
 """Errors of events that the rules sent nowhere."""
-
-Indices: TypeAlias = npt.NDArray[np.intp]
 
 
 class Scored(NamedTuple):
@@ -40,7 +37,7 @@ class Scored(NamedTuple):
         answers = self.answers
         failed = {row: error.code for row, error in answers.errors}
         outputs = {name: as_floats(values) for name, values in answers.outputs.items()}
-        for told, number, start, span, rows in self._groups(failed):
+        for told, number, start, span, rows in groups(answers, self.times, self._routed(failed)):
             key = live_key(told, start, span)
             window = windows.window(key, len(rows))
             window.routed += len(rows)
@@ -73,27 +70,12 @@ class Scored(NamedTuple):
             rows = self.size if which is None else sum(n == number for n in which)
             window.latency.add_same(self.answers.took[number] / rows / 1000, len(good))
 
-    def _groups(
-        self, failed: Mapping[int, str]
-    ) -> Iterator[tuple[Provenance, int, int, int, Indices]]:
-        """Yield the rows of every provenance and window, with its number, start and span."""
-        starts, first, span = windows_of(self.times)
+    def _routed(self, failed: Mapping[int, str]) -> Indices:
+        """Return the committed rows that the rules sent somewhere."""
         rows = np.arange(self.size) if self.rows is None else np.array(self.rows, np.intp)
         if any(code in UNROUTED for code in failed.values()):
             rows = rows[[failed.get(row) not in UNROUTED for row in rows.tolist()]]
-        provenances, which = self.answers.provenances, self.answers.which
-        if not provenances or not len(rows):
-            return
-        if which is None and starts is None:
-            yield provenances[0], 0, first, span, rows
-            return
-        numbers = np.zeros(self.size, np.intp) if which is None else np.array(which, np.intp)
-        at = numbers * 0 if starts is None else (starts - first) // span
-        codes = (at * len(provenances) + numbers)[rows]
-        for code in np.unique(codes).tolist():
-            number = code % len(provenances)
-            start = first + code // len(provenances) * span
-            yield provenances[number], number, start, span, rows[codes == code]
+        return rows
 
 
 def live_key(told: Provenance, start: int, span: int) -> Key:

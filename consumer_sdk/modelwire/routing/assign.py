@@ -12,6 +12,7 @@ from modelwire.routing.predicate import (
     fields,
     header_text,
 )
+from modelwire.routing.samples import Sample
 from modelwire.routing.splits import Split, compile_split, whole_variant
 from modelwire_schemas.routing import RoutingDocument, Rule
 
@@ -35,7 +36,8 @@ class CompiledDocument:
 
     `sole` is the answer to every event where one rule gives one variant everything and no header
     may force another: who finds it there need not ask. `arms` are all ways through the document.
-    `reads` are the fields of events that its rules look at, headers as `header.<name>`. `counts`
+    `reads` are the fields of events that its rules look at, headers as `header.<name>`. `samples`
+    are the draws of its shadows. `counts`
     grows while events are assigned.
     """
 
@@ -50,6 +52,7 @@ class CompiledDocument:
         "reads",
         "revision",
         "rules",
+        "samples",
         "sole",
     )
 
@@ -70,6 +73,7 @@ class CompiledDocument:
         self.sole = sole and sole.assignment(None, revision)
         self.arms = (sole,) if sole else own + forced
         self.reads = frozenset(_reads(document))
+        self.samples = tuple(Sample(shadow) for shadow in document.shadows if shadow.sample)
 
     def assign(
         self,

@@ -11,15 +11,18 @@ from modelwire.control.state import Accepted, State
 from modelwire.models import Models
 from modelwire.scoring.events import Fields, Reading, decode
 from modelwire.scoring.lanes import Lane, advance, advanced, may_score, overlooked, taken_over
-from modelwire.scoring.noting import Batch
+from modelwire.scoring.noting import scored
 from modelwire.scoring.outputs import Encoder, dead_letter
+from modelwire.scoring.pairs import PairWriter
+from modelwire.scoring.streams import Partitions, require
 from modelwire.serving.answer import Answers
 from modelwire.serving.batch import predict_rows
 from modelwire.serving.plan import RoutePlan
 from modelwire.serving.rows import Rows
+from modelwire.serving.shadowing import Batch, are_warm
 from modelwire.serving.snapshot import Snapshot
 from modelwire_log.contract import Consumer, Group, Log, Message, Place, Position, Record
-from modelwire_schemas.errors import Conflict, ModelwireError, NotFound, NotReady, Unavailable
+from modelwire_schemas.errors import Conflict, ModelwireError, NotReady, Unavailable
 
 logger = logging.getLogger("modelwire.scoring")
 
@@ -28,6 +31,9 @@ BATCH = 500
 
 IDLE = 0.1
 """Seconds that one poll of an empty stream takes."""
+
+SHADOWS_S = 5.0
+"""Seconds that shadows may finish in, once scoring has ended, and warm in before it begins."""
 
 HELD = 0.02
 """Seconds between two looks at events that wait to be settled."""
@@ -39,7 +45,8 @@ class Job:
 
     `begin` is `start`, `end` or a time in ms, for a group without positions. Bad events go to
     `dead_letters`, by default `<sink>.dead-letters`. `watch` names numeric fields of the events
-    whose distribution telemetry tells, too.
+    whose distribution telemetry tells, too. Pairs of shadows go to `shadow`, by default
+    `<sink>.shadow`.
     """
 
     route: str
@@ -51,27 +58,22 @@ class Job:
     dead_letters: str = ""
     batch: int = BATCH
     watch: tuple[str, ...] = ()
+    shadow: str = ""
 
     @property
     def graveyard(self) -> str:
         """The stream of the dead letters."""
         return self.dead_letters or f"{self.sink}.dead-letters"
 
+    @property
+    def shadow_stream(self) -> str:
+        """The stream of what shadows gave."""
+        return self.shadow or f"{self.sink}.shadow"
+
 
 def check_streams(log: Log, job: Job) -> None:
     """Look for a job's streams; raises NotFound `E_NO_STREAM` for one that nobody makes."""
-    there = log.streams()
-    needed = [job.source]
-    if not log.capabilities.makes_streams:
-        needed += [job.sink, job.graveyard]
-    for stream in needed:
-        if stream not in there:
-            raise NotFound(
-                "E_NO_STREAM",
-                f"there is no stream {stream}",
-                where=log.url,
-                todo=f"make it: modelwire topics create {stream}",
-            )
+    require(log, job.source, (job.sink, job.graveyard))
 
 
 @dataclass(slots=True)
@@ -101,6 +103,7 @@ class _Made:
     outputs: Sequence[tuple[str, Message]]
     finished: Sequence[_Taken]
     answered: Batch | None
+    records: Sequence[Record] = ()
 
 
 class Scorer:
@@ -115,7 +118,8 @@ class Scorer:
         self._lanes: dict[Place, Lane] = {}
         self._encoder = Encoder()
         self._stop = threading.Event()
-        self._partitions: dict[str, int] = {}
+        self._partitions = Partitions(log, job.source)
+        self._pairs = PairWriter(log, job.source, job.shadow_stream)
 
     def stop(self) -> None:
         """Finish the batch that is under way, commit it, leave the group."""
@@ -130,6 +134,9 @@ class Scorer:
         check_streams(self._log, self._job)
         ends = self._ends() if until_end else {}
         self._wait_until_ready(timeout)
+        if until_end:
+            route = self._job.route
+            self._models.live.wait_for(lambda s: are_warm(s.plans.get(route)), SHADOWS_S)
         if self._stop.is_set():
             return self.totals
         consumer = self._log.consumer(self.group)
@@ -140,6 +147,7 @@ class Scorer:
                     break
         finally:
             consumer.close()
+            self._models.live.shadows.finish(SHADOWS_S)
         return self.totals
 
     @property
@@ -189,8 +197,14 @@ class Scorer:
         if done:
             self._count_times([t.ts for t in made.finished], snapshot.horizon, now + MAX_WAIT)
             if made.answered is not None:
-                self._models.live.recorder.note(made.answered.scored(self._job.watch))
+                self._tell(made.answered, made.records)
         return done
+
+    def _tell(self, batch: Batch, records: Sequence[Record]) -> None:
+        """Count what is committed, and let shadows have it (R30)."""
+        live = self._models.live
+        live.recorder.note(scored(batch, self._job.watch))
+        live.shadows.offer(batch, self._pairs.of(records))
 
     def _take(self, plan: RoutePlan, snapshot: Snapshot, now: int) -> list[_Taken]:
         """Return the events that may be scored now, lane by lane, in order."""
@@ -216,38 +230,48 @@ class Scorer:
         faults = {id(t): t.fields for t in batch if isinstance(t.fields, ModelwireError)}
         stage = dict.fromkeys(faults, "decode")
         made: dict[int, Message | None] = {}
-        if good:
-            answers = self._answers(plan, snapshot, good, patience)
+        records, rows = [t.record for t in good], self._rows(good)
+        if rows is not None:
+            answers = self._answers(plan, snapshot, rows, [t.ts for t in good], patience)
             if isinstance(answers, NotReady):
                 faults |= {id(t): answers for t in good}
             else:
-                records = [t.record for t in good]
-                messages = self._encoder.messages(records, answers, self._count(self._job.sink))
+                messages = self._encoder.messages(
+                    records, answers, self._partitions.of(self._job.sink)
+                )
                 made = {id(t): m for t, m in zip(good, messages, strict=True)}
                 for row, error in answers.errors:
                     faults[id(good[row])] = error
                     stage[id(good[row])] = "model" if error.code == "E_MODEL" else "contract"
         outputs, finished = self._arrange(batch, made, faults, stage)
-        if not isinstance(answers, Answers):
+        if rows is None or not isinstance(answers, Answers):
             return _Made(outputs, finished, None)
-        rows: list[int] | None = None
+        done: list[int] | None = None
         if len(finished) < len(batch):
-            done = {id(taken) for taken in finished}
-            rows = [row for row, taken in enumerate(good) if id(taken) in done]
-        return _Made(outputs, finished, Batch(*_columns(good), answers, rows))
+            ended = {id(taken) for taken in finished}
+            done = [row for row, taken in enumerate(good) if id(taken) in ended]
+        answered = Batch(plan, rows, [t.ts for t in good], answers, done)
+        return _Made(outputs, finished, answered, records)
 
-    def _answers(
-        self, plan: RoutePlan, snapshot: Snapshot, good: Sequence[_Taken], patience: int
-    ) -> Answers | NotReady:
+    def _rows(self, good: Sequence[_Taken]) -> Rows | None:
+        if not good:
+            return None
         reading, records = self._job.reading, [t.record for t in good]
-        fields = [t.fields for t in good]
-        rows = Rows(
-            fields,
+        return Rows(
+            [t.fields for t in good],
             [reading.key(t.record, t.fields) for t in good if isinstance(t.fields, dict)],
             [dict(r.headers) for r in records] if any(r.headers for r in records) else None,
             [(r.stream, r.partition, r.offset) for r in records],
         )
-        times = [t.ts for t in good]
+
+    def _answers(
+        self,
+        plan: RoutePlan,
+        snapshot: Snapshot,
+        rows: Rows,
+        times: Sequence[int],
+        patience: int,
+    ) -> Answers | NotReady:
         try:
             past, until = self._models.past, snapshot.horizon
             return predict_rows(plan, rows, times, past, until, patience)
@@ -273,7 +297,9 @@ class Scorer:
             message = made.get(id(taken))
             if fault is not None:
                 where = self._job.graveyard
-                letter = dead_letter(taken.record, fault, stage[id(taken)], self._count(where))
+                letter = dead_letter(
+                    taken.record, fault, stage[id(taken)], self._partitions.of(where)
+                )
                 outputs.append((where, letter))
             elif message is not None:
                 outputs.append((self._job.sink, message))
@@ -358,16 +384,6 @@ class Scorer:
                 if left <= 0:
                     raise
 
-    def _count(self, stream: str) -> int:
-        """Return how many partitions a stream has; a missing one is made like the source."""
-        if stream not in self._partitions:
-            there = self._log.streams()
-            if stream not in there:
-                self._log.create(stream, there[self._job.source])
-                there = self._log.streams()
-            self._partitions[stream] = there[stream]
-        return self._partitions[stream]
-
     def _ends(self) -> dict[Place, int]:
         count = self._log.streams()[self._job.source]
         places = [Place(self._job.source, partition) for partition in range(count)]
@@ -376,9 +392,3 @@ class Scorer:
     def _reached(self, ends: dict[Place, int]) -> bool:
         after = {p.place: p.after for p in self._log.positions(self._job.group)}
         return all(after.get(place, -1) >= end for place, end in ends.items())
-
-
-def _columns(good: Sequence[_Taken]) -> tuple[list[Record], list[Fields], list[int]]:
-    """Return records, fields and times of events that could be read."""
-    fields = [t.fields for t in good if not isinstance(t.fields, ModelwireError)]
-    return [t.record for t in good], fields, [t.ts for t in good]

@@ -7,6 +7,7 @@ from modelwire.clock import Clock
 from modelwire.control.state import State
 from modelwire.reporting.counters import Tally
 from modelwire.reporting.recorder import Recorder
+from modelwire.serving.shadowing import Shadows
 from modelwire.serving.snapshot import Snapshot
 
 
@@ -21,6 +22,7 @@ class Live:
         self.snapshot = _nothing()
         self.tally = Tally()
         self.recorder = Recorder()
+        self.shadows = Shadows(self.recorder)
         self._moved = threading.Condition()
 
     def present(self, snapshot: Snapshot) -> int:
@@ -42,6 +44,7 @@ class Live:
         """Forget the parent's versions and whoever held the lock; called in the child."""
         self._moved = threading.Condition()
         self.recorder = self.recorder.anew()
+        self.shadows = Shadows(self.recorder)
         self.snapshot = _nothing()
 
 

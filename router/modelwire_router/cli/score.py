@@ -19,6 +19,8 @@ from modelwire_schemas.errors import Rejected
 @click.option("--key-field", default="", help="The event's field that is its key.")
 @click.option("--time-field", default="", help="The event's field that is its time.")
 @click.option("--dead-letters", default="", metavar="STREAM", help="Default: OUT.dead-letters.")
+@click.option("--shadow", default="", metavar="STREAM", help="Pairs of shadows; OUT.shadow.")
+@click.option("--watch", multiple=True, metavar="FIELD", help="Tell how a field is distributed.")
 @click.option("--until-end", is_flag=True, help="Stop when what is there now is scored.")
 @click.option("--cache", envvar="MODELWIRE_CACHE", type=click.Path(path_type=Path))
 @click.option("--application", envvar="MODELWIRE_APPLICATION", default="score")
@@ -34,6 +36,8 @@ def score(
     key_field: str,
     time_field: str,
     dead_letters: str,
+    shadow: str,
+    watch: tuple[str, ...],
     until_end: bool,
     cache: Path | None,
     application: str,
@@ -53,6 +57,8 @@ def score(
         begin=_begin(begin),
         reading=Reading(key_field, time_field),
         dead_letters=dead_letters,
+        shadow=shadow,
+        watch=watch,
     )
     check_streams(session.log(), job)
     with connect(

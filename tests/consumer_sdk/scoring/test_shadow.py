@@ -1,0 +1,194 @@
+"""Shadows on the flights: pairs of the same event, and nothing that the live answers notice."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+
+from modelwire.loading.probe import Prober
+from modelwire.models import Models
+from modelwire.reporting.recorder import Changed
+from modelwire.scoring.scorer import Job, Scorer
+from modelwire_publisher.means import Means
+from modelwire_publisher.order import Order
+from modelwire_publisher.progress import silent
+from modelwire_publisher.publishing import release
+from modelwire_router.feed import read_events
+from modelwire_schemas.release import Contract, Tensor
+from modelwire_schemas.routing import BUCKETS, Clause, Op, RoutingDocument, Rule, Shadow, Variant
+from modelwire_schemas.telemetry import Role
+from tests.consumer_sdk.reporting.test_telemetry import Reluctant
+from tests.models.good import mlp, slow
+from tests.waiting import eventually
+from tests.world import NAMESPACE, READY_S, World, contract, event, world_on
+
+FLIGHTS = Path(__file__).parents[3] / "examples" / "flights"
+EVENTS = [
+    fed.value
+    for fed in islice(
+        read_events(FLIGHTS / "flights_2013_jan_feb.csv.gz", key_field="tailnum"), 1200
+    )
+]
+LATE = (Tensor("late", "float32", (None,)),)
+PLAIN = Contract(contract().inputs, LATE, contract().feeds)
+OTHER = Contract(contract().inputs, LATE, contract(("a", "b", "c", "e")).feeds)
+
+
+def document(route: str, model: str, *shadows: Shadow, version: str = "1") -> RoutingDocument:
+    rule = Rule("all", (Variant("stable", version, ((0, BUCKETS),)),))
+    return RoutingDocument(route, model, (rule,), shadows)
+
+
+@pytest.fixture(scope="module", params=["memory", "sqlite"])
+def world(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("shadows")
+    url = "memory:shadows" if request.param == "memory" else f"sqlite:///{folder}/log.db"
+    with world_on(url, folder) as made:
+        prober = Prober()
+        for version in ("1", "2"):
+            order = Order(file=FLIGHTS / f"v{version}.onnx", model="flights", version=version)
+            release(order, Means(made.log, NAMESPACE, prober, 30.0, silent))
+        prober.close()
+        made.release("1", content=mlp(), model="plain", terms=PLAIN)
+        made.release("2", content=slow(60_000), model="plain", terms=PLAIN)
+        made.release("3", content=mlp(), model="plain", terms=OTHER)
+        match = Clause("origin", Op.IN, ("JFK",))
+        made.write(document("whole", "flights", Shadow("2")))
+        made.write(document("some", "flights", Shadow("2", 2000, "dark"), Shadow("1", match=match)))
+        made.write(document("second", "flights", version="2"))
+        made.write(document("overloaded", "plain", Shadow("2")))
+        made.write(replace(document("other", "plain", Shadow("3")), contract_changed=True))
+        yield made
+
+
+@pytest.fixture(scope="module")
+def models(world: World) -> Iterator[Models]:
+    with world.connect() as connected:
+        for name in ("whole", "some", "second", "overloaded", "other"):
+            connected.route(name).wait_until_ready(READY_S)
+        assert connected.live.wait_for(lambda s: len(s.warm) == 5, READY_S)
+        yield connected
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What came of some events: outputs by id, pairs by id, and the windows of the time."""
+
+    outputs: dict[str, Any]
+    pairs: dict[str, Any]
+    windows: list[Changed]
+
+    def shadows(self, version: str) -> list[Changed]:
+        return [
+            one
+            for one in self.windows
+            if one.key.role is Role.SHADOW and one.key.version == version
+        ]
+
+
+def score(world: World, models: Models, route: str, events: list[bytes]) -> Scored:
+    name = uuid.uuid4().hex[:8]
+    world.feed(name, events)
+    job = Job(route=route, source=name, sink=f"{name}.out", group=name)
+    Scorer(models, models.log, job).run(until_end=True)
+    models.live.shadows.finish(30.0)
+    windows = [one for one in models.live.recorder.changed() if one.key.route == route]
+    return Scored(by_id(world, f"{name}.out"), by_id(world, f"{name}.out.shadow"), windows)
+
+
+def by_id(world: World, stream: str) -> dict[str, Any]:
+    values = [orjson.loads(record.value) for record in world.read(stream)]
+    found = {value["id"]: value for value in values}
+    assert len(found) == len(values)
+    return found
+
+
+def test_every_pair_is_of_one_event_and_whole(world: World, models: Models) -> None:
+    both, alone = score(world, models, "whole", EVENTS), score(world, models, "second", EVENTS)
+    assert len(both.outputs) == len(both.pairs) == len(EVENTS)
+    twos = list(alone.outputs.values())
+    for (name, live), two in zip(both.outputs.items(), twos, strict=True):
+        pair = both.pairs[f"{name}/2"]
+        assert pair["source"] == live["source"]
+        assert pair["live"]["outputs"] == live["outputs"]
+        assert (pair["live"]["version"], pair["shadow"]["version"]) == ("1", "2")
+        assert pair["shadow"]["outputs"]["late"] == pytest.approx(two["outputs"]["late"], abs=1e-6)
+        assert (pair["offset"], pair["revision"]) == (live["offset"], live["revision"])
+        assert pair["role"] == "shadow"
+
+
+def test_telemetry_has_the_differences_of_the_pairs(world: World, models: Models) -> None:
+    found = score(world, models, "whole", EVENTS)
+    differences = [
+        pair["shadow"]["outputs"]["late"] - pair["live"]["outputs"]["late"]
+        for pair in found.pairs.values()
+    ]
+    windows = [one.window for one in found.shadows("2")]
+    pairs = [pair for window in windows for pair in window.pairs]
+    assert {(pair.output, pair.against) for pair in pairs} == {("late", "1")}
+    count = sum(pair.difference.moments.count for pair in pairs)
+    mean = sum(p.difference.moments.mean * p.difference.moments.count for p in pairs) / count
+    assert count >= len(EVENTS)  # of this test's events, and of those before in the same window
+    assert mean == pytest.approx(np.mean(differences), abs=1e-5)
+    assert all(window.routed == window.predictions for window in windows)
+
+
+def test_a_sample_is_the_same_events_whoever_draws_and_its_match_holds(
+    world: World, models: Models
+) -> None:
+    first, again = (score(world, models, "some", EVENTS) for _ in range(2))
+
+    def places(found: Scored, version: str) -> set[tuple[int, int]]:
+        mine = [p for p in found.pairs.values() if p["shadow"]["version"] == version]
+        return {(pair["source"]["partition"], pair["source"]["offset"]) for pair in mine}
+
+    assert places(first, "2") == places(again, "2")
+    assert 0 < len(places(first, "2")) < len(EVENTS) / 2
+    kennedy = sum(orjson.loads(value)["origin"] == "JFK" for value in EVENTS)
+    assert len(places(first, "1")) == kennedy
+
+
+def test_an_overloaded_shadow_drops_its_own_work_and_counts_it(
+    world: World, models: Models
+) -> None:
+    events = [orjson.dumps(event(float(n % 7))) for n in range(9000)]
+    found = score(world, models, "overloaded", events)
+    dropped = dict(models.live.recorder.dropped("overloaded"))["2"]
+    scored = sum(one.window.routed for one in found.shadows("2"))
+    assert len(found.outputs) == len(events)
+    assert dropped + scored == len(events)
+    assert dropped > len(events) / 2
+    assert len(found.pairs) == scored
+
+
+def test_what_a_shadow_cannot_take_fails_alone_and_only_there(world: World, models: Models) -> None:
+    events = [orjson.dumps(event(1.0, e=2.0)), orjson.dumps(event(1.0)), orjson.dumps(event(3.0))]
+    found = score(world, models, "other", events)
+    assert len(found.outputs) == 3
+    assert len(found.pairs) == 1
+    ((_, _, window),) = found.shadows("3")
+    assert (window.routed, window.predictions) == (3, 1)
+    assert window.errors == (("E_FIELD_MISSING", 2),)
+
+
+def test_what_was_not_committed_has_no_pair(world: World, models: Models) -> None:
+    name = uuid.uuid4().hex[:8]
+    world.feed(name, EVENTS[:50], 1)
+    job = Job(route="whole", source=name, sink=f"{name}.out", group=name)
+    scorer = Scorer(models, models.log, job)
+    member = Reluctant(models.log.consumer(scorer.group))
+    eventually(lambda: scorer.step(member) >= 0 and member.refused == 1)
+    models.live.shadows.finish(5.0)
+    assert world.read(f"{name}.out.shadow") == []
+    eventually(lambda: scorer.step(member) >= 0 and scorer.totals.events == 50)
+    models.live.shadows.finish(5.0)
+    assert len(world.read(f"{name}.out.shadow")) == 50
+    member.close()
