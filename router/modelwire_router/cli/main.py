@@ -22,6 +22,7 @@ VERBS = {
     "fleet": "look",
     "flip": "routes",
     "history": "look",
+    "lint": "lint",
     "prune": "releases",
     "publish": "publish",
     "read": "streams",

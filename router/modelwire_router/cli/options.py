@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from modelwire_router.changes import When
-from modelwire_schemas.errors import Rejected
+from modelwire_router.times import moment
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,17 +51,7 @@ def read_time(text: str) -> int:
     """Return a time in ms since 1970 UTC; raises Rejected `E_TIME`."""
     if text.isascii() and text.isdigit():
         return int(text)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Rejected(
-            "E_TIME",
-            f"{text!r} is no time",
-            expected="2026-12-01T00:00:00Z, or ms since 1970 UTC",
-        ) from None
-    if moment.tzinfo is None:
-        raise Rejected("E_TIME", f"{text!r} has no zone", expected=f"{text}Z")
-    return int(moment.timestamp() * 1000)
+    return moment(text)
 
 
 def show_time(ms: int) -> str:

@@ -1,0 +1,1 @@
+"""Rollout files: YAML that an operator writes, compiled to plans; pure but for reading the file."""
