@@ -51,7 +51,7 @@ check: $(DEV) ## lint, format, types, floors, spelling; changes nothing
 test: $(DEV) kafka ## all tests, also those on a real Kafka and a real S3 server
 	$(BIN)/python -m pytest
 
-soak: $(DEV) ## ten times as many random schedules in virtual time
+soak: $(DEV) ## ten times as many random schedules, five times as many flights
 	$(BIN)/python -m pytest -m soak --soak --timeout=3600
 
 docs: $(DEV) ## run what README and docs show

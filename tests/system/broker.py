@@ -70,24 +70,30 @@ class Broker:
     """One broker that is its own controller, with its data in `folder`; a context manager.
 
     It listens on two free ports that stay its own over restarts; with `secure` on a third one
-    for SASL_SSL, with access lists in force for all but anonymous clients and SUPER_USER.
-    `extra` are broker settings on top.
+    for SASL_SSL, with access lists in force for all but anonymous clients and SUPER_USER; with
+    `aside` on one that it tells its clients to reach through another, where a test has a detour
+    (`side` is both ports, the one to dial first). `extra` are broker settings on top.
     """
 
     folder: Path
     secure: bool = False
+    aside: bool = False
     extra: Mapping[str, str] = field(default_factory=dict[str, str])
     port: int = field(init=False)
     door: SecureDoor | None = field(init=False, default=None)
+    side: tuple[int, int] = field(init=False)
     _process: subprocess.Popen[bytes] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port, controller, sasl = free_ports(3)
+        self.port, controller, sasl, *side = free_ports(5)
+        self.side = (side[0], side[1])
         settings = _settings(self.port, controller, self.folder / "data")
         if self.secure:
             self.door = SecureDoor(sasl, certificates.issue(self.folder))
             settings |= _secured(settings, self.door)
+        if self.aside:
+            settings |= _beside(settings, *self.side)
         settings |= self.extra
         text = "".join(f"{name}={value}\n" for name, value in settings.items())
         self._properties.write_text(text, encoding="utf-8")
@@ -265,6 +271,15 @@ def _secured(settings: dict[str, str], door: SecureDoor) -> dict[str, str]:
         "ssl.keystore.location": str(door.files.keystore),
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "super.users": f"User:ANONYMOUS;User:{SUPER_USER}",
+    }
+
+
+def _beside(settings: Mapping[str, str], dialled: int, own: int) -> dict[str, str]:
+    return {
+        "listeners": f"{settings['listeners']},SIDE://127.0.0.1:{own}",
+        "advertised.listeners": f"{settings['advertised.listeners']},SIDE://127.0.0.1:{dialled}",
+        "listener.security.protocol.map": settings["listener.security.protocol.map"]
+        + ",SIDE:PLAINTEXT",
     }
 
 
