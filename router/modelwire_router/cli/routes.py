@@ -120,7 +120,12 @@ rollback = click.Command(
 def apply(
     session: Session, path: Path, expect_revision: int | None, when: When, reason: str
 ) -> None:
-    """Set whole routing documents from a YAML file; several change together or not at all."""
+    """Begin the rollouts of a YAML file, or set whole routing documents: all together or none."""
+    if _says_rollouts(path):
+        from modelwire_router.cli.rollouts import begin
+
+        begin(session, path, reason)
+        return
     state = session.state()
     documents = read_documents(path, state)
     if expect_revision is not None and len(documents) > 1:
@@ -133,6 +138,15 @@ def apply(
     )
     told = ", ".join(document.route for document in documents)
     _send(session, state, change, reason, f"applied {told}")
+
+
+def _says_rollouts(path: Path) -> bool:
+    """Whether a file says `kind:` at its top, as rollout files do and documents do not."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:
+        return False
+    return any(line.startswith(b"kind:") for line in lines)
 
 
 def _send(session: Session, state: State, change: RoutingChanged, reason: str, told: str) -> None:

@@ -298,3 +298,12 @@ def test_a_last_step_may_hold_from_an_event_time_on() -> None:
     of = plan(SetWeight(BUCKETS), at=NOW + MINUTE)
     step = made(next_step(of, begun(of), Look(NOW)))
     assert step.change.effective_at == NOW + MINUTE
+
+
+def test_an_experiment_is_judged_until_shortly_before_it_ends() -> None:
+    of = plan(SetWeight(0), SetWeight(0), at=NOW + 10 * MINUTE, background=("guard",))
+    route, told = run(of, begun(of), Look(NOW))
+    assert told == ["step 1"]
+    assert "its last" in waits_for(of, route, Look(NOW))
+    step = made(next_step(of, route, Look(NOW + 9 * MINUTE)))
+    assert step.change.effective_at == NOW + 10 * MINUTE

@@ -1,0 +1,249 @@
+"""Verbs of rollouts, as operators know them: get, promote, pause, resume, retry."""
+
+import secrets
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import click
+
+from modelwire.control.state import RouteState, State
+from modelwire_router.changes import together
+from modelwire_router.cli.options import reason
+from modelwire_router.cli.session import Session
+from modelwire_router.cli.waiting import present
+from modelwire_router.decide import Standing, World, look, read_plan
+from modelwire_router.observer import Observer
+from modelwire_router.rollout import machine
+from modelwire_router.rollout.plan import Plan
+from modelwire_router.rollout.view import Row, rollout_row
+from modelwire_schemas.errors import NotFound, Rejected
+from modelwire_schemas.rollout import Phase
+from modelwire_schemas.routing import RoutingChanged
+
+LOOK_S = 0.5
+
+
+def begin(session: Session, path: Path, reason: str) -> None:
+    """Begin the rollouts of a file: all of them in one record, or none."""
+    state = session.state()
+    plans = _plans(session, path, state.now)
+    started = secrets.token_hex(4)
+    changes = [machine.begin(p, state.routes.get(p.route), started, state.now) for p in plans]
+    told = "; ".join(
+        f"{p.route}: {p.strategy} {p.stable} → {p.candidate}, {len(p.steps)} steps" for p in plans
+    )
+    _send(session, state, together(changes), reason, told)
+
+
+@click.command()
+@click.option(
+    "-f", "--file", "path", required=True, type=click.Path(path_type=Path), help="Rollouts as YAML."
+)
+@click.pass_obj
+def diff(session: Session, path: Path) -> int:
+    """Compare a rollout file with what the routes run or ran last: exit 0 if equal, else 1."""
+    state = session.state()
+    rows = [
+        {"route": plan.route, "field": field.name, "now": str(was), "file": str(new)}
+        for plan in _plans(session, path, None)
+        for field in fields(plan)
+        if (was := getattr(_there(state, plan.route), field.name, None))
+        != (new := getattr(plan, field.name))
+    ]
+    if rows:
+        session.table(rows, ["route", "field", "now", "file"])
+    else:
+        session.say("no difference")
+    return 1 if rows else 0
+
+
+@click.command()
+@click.argument("route")
+@click.option("-w", "--watch", is_flag=True, help="Show every change until the rollout is over.")
+@click.pass_obj
+def get(session: Session, route: str, watch: bool) -> None:
+    """Show how the rollout of ROUTE stands: steps, shares, metrics, what it waits for."""
+    observer = Observer(session.log(), session.namespace)
+    shown = ""
+    while True:
+        standing, row = _row(observer, route)
+        text = _text(row)
+        if text != shown:
+            session.data(row, text)
+            shown = text
+        if not watch or standing.rollout.phase.over:
+            return
+        time.sleep(LOOK_S)
+
+
+@click.command()
+@click.argument("route")
+@click.option("--full", is_flag=True, help="Skip all that is left: the candidate gets everything.")
+@reason
+@click.pass_obj
+def promote(session: Session, route: str, full: bool, reason: str) -> None:
+    """Take the next step of ROUTE's rollout now, whatever it waits for."""
+    state = session.state()
+    steps = [
+        machine.advance(each.plan, each.route, state.now, full=full)
+        for each in _together(state, route)
+    ]
+    _send(session, state, together([s.change for s in steps]), reason, f"{route}: {steps[0].told}")
+
+
+@click.command()
+@click.argument("route")
+@reason
+@click.pass_obj
+def pause(session: Session, route: str, reason: str) -> None:
+    """Stop promotions of ROUTE's rollout; a failure still takes the candidate back."""
+    state = session.state()
+    note = reason or "paused by an operator"
+    changes = [machine.pause(each.route, note) for each in _together(state, route)]
+    _send(session, state, together(changes), reason, f"{route}: paused")
+
+
+@click.command()
+@click.argument("route")
+@reason
+@click.pass_obj
+def resume(session: Session, route: str, reason: str) -> None:
+    """Let ROUTE's paused rollout go on."""
+    state = session.state()
+    paused = _together(state, route)
+    if paused[0].rollout.phase is not Phase.PAUSED:
+        raise Rejected("E_NOT_PAUSED", f"the rollout is {paused[0].rollout.phase}", where=route)
+    changes = [machine.resume(each.route) for each in paused]
+    _send(session, state, together(changes), reason, f"{route}: goes on")
+
+
+@click.command()
+@click.argument("route")
+@reason
+@click.pass_obj
+def retry(session: Session, route: str, reason: str) -> None:
+    """Begin ROUTE's last rollout anew, after an abort or a rollback."""
+    state = session.state()
+    standing = _last(state, route)
+    if standing.rollout.phase is Phase.COMPLETED or not standing.rollout.phase.over:
+        raise Rejected(
+            "E_NOT_ENDED",
+            f"the rollout is {standing.rollout.phase}",
+            where=f"route {route}",
+            expected="one that was aborted or rolled back",
+        )
+    change = machine.begin(standing.plan, standing.route, secrets.token_hex(4), state.now)
+    _send(session, state, change, reason, f"{route}: begins anew")
+
+
+def _plans(session: Session, path: Path, now: int | None) -> list[Plan]:
+    """Return the plans of a file; raises Rejected `E_NAMESPACE` for one of another namespace."""
+    from modelwire_router.rollout_file.reading import read_rollouts
+
+    wanted = read_rollouts((path,), now)
+    for one in wanted:
+        if one.namespace not in {"", session.namespace}:
+            raise Rejected(
+                "E_NAMESPACE",
+                f"the rollout of {one.plan.route} is for namespace {one.namespace}",
+                where=str(path),
+                expected=session.namespace,
+                todo=f"modelwire --namespace {one.namespace} apply -f {path}",
+            )
+    return [one.plan for one in wanted]
+
+
+def _there(state: State, name: str) -> Plan | None:
+    route = state.routes.get(name)
+    rollout = route.head.document.rollout if route else None
+    return read_plan(rollout.plan) if rollout else None
+
+
+def _row(observer: Observer, route: str) -> tuple[Standing, Row]:
+    """Return a rollout as it stands by what is on the log now."""
+    world = observer.world(int(time.time() * 1000), {})
+    world = World(world.state, world.reports, world.samples, {}, present(list(world.reports)))
+    standing = _last(world.state, route)
+    if standing.rollout.phase.over:
+        return standing, rollout_row(standing, machine.Look(world.now))
+    reports = [heard for heard in world.reports if route in heard[0].routes]
+    return standing, rollout_row(standing, look(standing, world, reports))
+
+
+def _text(row: Row) -> str:
+    lines = [
+        f"{row['route']}  {row['phase']}  {row['stable']} → {row['candidate']}  "
+        f"{row['strategy']} {row['step']}"
+        + ("" if row["weight"] is None else f"  {row['weight']:g} %"),
+    ]
+    marked = False
+    for step in row["steps"]:
+        here = not step["done"] and not marked
+        marked = marked or here
+        lines.append(f"  {'✓' if step['done'] else '●' if here else '○'} {step['step']}")
+    for found in row["findings"]:
+        dry = " (dry run)" if found["dry_run"] else ""
+        lines.append(f"  {found['metric']}: {found['judgement']}{dry}  {_numbers(found)}".rstrip())
+    if row["waits_for"]:
+        lines.append(f"  waits for {row['waits_for']}")
+    if row["note"]:
+        lines.append(f"  {row['note']}")
+    return "\n".join(lines)
+
+
+def _numbers(found: Row) -> str:
+    said: list[str] = []
+    if found["measured"] is not None:
+        said.append(f"{found['measured']:.4g}")
+    if found["reference"] is not None:
+        said.append(f"against {found['reference']:.4g}")
+    if found["limit"] is not None:
+        said.append(f"limit {found['limit']:g}")
+    if found["samples"]:
+        said.append(f"n={found['samples']:,}")
+    return ", ".join([*said, *([found["detail"]] if found["detail"] else [])])
+
+
+def _last(state: State, route: str) -> Standing:
+    found: RouteState | None = state.routes.get(route)
+    if found is None:
+        known = ", ".join(sorted(state.routes)) or "none"
+        raise NotFound("E_UNKNOWN_ROUTE", f"there is no route {route}", expected=f"one of {known}")
+    rollout = found.head.document.rollout
+    if rollout is None:
+        raise NotFound(
+            "E_NO_ROLLOUT",
+            f"route {route} has no rollout",
+            where=f"revision {found.head.revision}",
+            todo="modelwire apply -f ROLLOUT.yaml begins one",
+        )
+    return Standing(found, rollout, read_plan(rollout.plan))
+
+
+def _together(state: State, route: str) -> list[Standing]:
+    """Return the rollout under way on a route, on every route that it runs on, this one first."""
+    standing = _last(state, route)
+    if standing.rollout.phase.over:
+        raise Rejected(
+            "E_ROLLOUT_OVER",
+            f"the rollout is {standing.rollout.phase}",
+            where=f"route {route}",
+            todo=f"modelwire retry {route} begins it anew",
+        )
+    others = [
+        _last(state, name)
+        for name, other in sorted(state.routes.items())
+        if name != route
+        and other.head.document.rollout is not None
+        and other.head.document.rollout.id == standing.rollout.id
+    ]
+    return [standing, *others]
+
+
+def _send(session: Session, state: State, change: RoutingChanged, reason: str, told: str) -> None:
+    outcome = session.submit(change, state, reason=reason)
+    revisions = outcome.verdict.revisions
+    row = {"routes": {r.route: r.revision for r in revisions}, "told": told}
+    session.data(row, f"{told}\nrevision {', '.join(f'{r.route}@{r.revision}' for r in revisions)}")
+    session.say(f"next: modelwire get {revisions[0].route} -w")

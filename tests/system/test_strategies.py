@@ -1,0 +1,280 @@
+"""Every strategy from a rollout file, by a controller, on real flights: who got which version."""
+
+import dataclasses
+import math
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import orjson
+import pytest
+
+from modelwire.control.reading import fold_log
+from modelwire.control.state import RouteState
+from modelwire.door import connect
+from modelwire.models import Models
+from modelwire.scoring.scorer import Job, Scorer
+from modelwire_log.contract import START, Log, Message, Place
+from modelwire_log.open import open_log
+from modelwire_router.controller import Controller
+from modelwire_router.demo.files import flights
+from modelwire_router.feed import read_events
+from tests.router.cli.desk import Desk
+from tests.system.broker import Broker
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+
+MODEL = "flights-late"
+PARTITIONS = 4
+STAGE = 4000
+"""Flights that land between two steps: some two thousand planes."""
+
+HEAD = """
+apiVersion: modelwire.io/v1
+kind: Rollout
+metadata: {name: ROUTE}
+spec:
+  model: flights-late
+  stable: "1"
+  candidate: "2"
+"""
+
+
+@dataclass
+class Field:
+    """A log with an application on it, a controller, and flights that land when told to."""
+
+    desk: Desk
+    log: Log
+    models: Models
+    name: str
+    stream: str
+    after: dict[Place, int] = dataclasses.field(default_factory=dict[Place, int])
+
+    def begin(self, text: str, head: str = HEAD) -> None:
+        """Apply a rollout file."""
+        written = (head + text).replace("ROUTE", self.name)
+        self.desk.ok("apply", "-f", self.desk.write("rollout.yaml", written))
+
+    def route(self, name: str = "") -> RouteState:
+        return fold_log(self.log, self.desk.namespace).routes[name or self.name]
+
+    def reached(self, step: int) -> None:
+        """Wait until a rollout has done so many steps and events of now follow them."""
+
+        def there() -> bool:
+            head = self.route().head
+            rollout = head.document.rollout
+            return bool(rollout and rollout.step >= step and head.effective < time.time() * 1000)
+
+        eventually(there, within=30, what=f"step {step}")
+
+    def land(self, flights_: Iterator[Message]) -> list[Any]:
+        """Let flights land and be scored; return the outputs, each with its plane."""
+        self.log.append_batch(self.stream, list(islice(flights_, STAGE)))
+        sink = f"{self.stream}.scores"
+        job = Job(route=self.name, source=self.stream, sink=sink, group=self.stream)
+        Scorer(self.models, self.log, job).run(until_end=True)
+        found: list[Any] = []
+        for partition in range(PARTITIONS):
+            place = Place(sink, partition)
+            after = self.after.get(place, START)
+            while records := self.log.read(place, after, 5000):
+                after = records[-1].offset
+                found += [{**orjson.loads(r.value), "plane": r.key} for r in records]
+            self.after[place] = after
+        assert len(found) == STAGE
+        return found
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A log with two versions of the flights' model, an application, a controller."""
+
+    desk: Desk
+    log: Log
+    models: Models
+
+
+@pytest.fixture(scope="module", params=["sqlite", "kafka"])
+def ground(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Ground]:
+    folder = tmp_path_factory.mktemp("strategies")
+    space = f"strategies-{uuid.uuid4().hex[:8]}"
+    on_kafka = request.param == "kafka"
+    url = f"sqlite:///{folder}/log.db"
+    if on_kafka:
+        broker: Broker = request.getfixturevalue("kafka_broker")
+        url = broker.url
+    desk = Desk(folder, url, space)
+    with ExitStack() as held:
+        log = held.enter_context(open_log(url))
+        if on_kafka:
+            desk.ok("topics", "create")
+        desk.publish("1", "2", name=MODEL)
+        models = held.enter_context(connect(url, namespace=space, cache=folder / "cache"))
+        controller = Controller(log, space, every=0.05)
+        thread = threading.Thread(target=controller.run)
+        thread.start()
+        held.callback(thread.join)
+        held.callback(controller.stop)
+        yield Ground(desk, log, models)
+
+
+@pytest.fixture
+def field(ground: Ground) -> Field:
+    """Return a route and streams of a test's own."""
+    route = f"late-{uuid.uuid4().hex[:8]}"
+    stream = f"{route}.flights"
+    streams = (stream, f"{stream}.scores", f"{stream}.scores.dead-letters")
+    if ground.log.capabilities.makes_streams:
+        for name in streams:
+            ground.log.create(name, PARTITIONS)
+    else:
+        ground.desk.ok("topics", "create", *streams, "--partitions", PARTITIONS)
+    ground.desk.ok("flip", route, "1", "--model", MODEL)
+    ground.models.route(route).wait_until_ready(30)
+    return Field(ground.desk, ground.log, ground.models, route, stream)
+
+
+@pytest.fixture
+def planes() -> Iterator[Message]:
+    """Flights in the order in which they left; a plane is a key."""
+    return (Message(f.value, f.key) for f in read_events(flights(), key_field="tailnum"))
+
+
+def sides(outputs: list[Any]) -> dict[bytes, str]:
+    """Return who got which version; no plane may have got two."""
+    got: dict[bytes, set[str]] = {}
+    for output in outputs:
+        got.setdefault(output["plane"], set()).add(output["routed_to"])
+    assert all(len(versions) == 1 for versions in got.values())
+    return {plane: versions.pop() for plane, versions in got.items()}
+
+
+def check_share(versions: dict[bytes, str], share: float) -> None:
+    """Hold the share of planes on version 2 against the plan: within 4 standard errors."""
+    error = math.sqrt(share * (1 - share) / len(versions))
+    actual = sum(version == "2" for version in versions.values()) / len(versions)
+    assert abs(actual - share) <= 4 * error, (actual, share, error)
+
+
+def served(outputs: list[Any]) -> set[str]:
+    return {output["served_by"] for output in outputs}
+
+
+def test_a_canary_gives_each_step_its_share_and_moves_nobody_back(
+    field: Field, planes: Iterator[Message]
+) -> None:
+    field.begin("""
+  split: {key: event.tailnum, salt: late}
+  strategy:
+    canary:
+      steps: [{setWeight: 10}, {pause: {}}, {setWeight: 40}, {pause: {}}, {setWeight: 100}]
+""")
+    field.reached(1)
+    tenth = sides(field.land(planes))
+    check_share(tenth, 0.1)
+    field.desk.ok("promote", field.name)
+    field.reached(3)
+    more = sides(field.land(planes))
+    check_share(more, 0.4)
+    both = tenth.keys() & more.keys()
+    assert not [plane for plane in both if (tenth[plane], more[plane]) == ("2", "1")]
+    field.desk.ok("promote", field.name)
+    field.reached(5)
+    assert served(field.land(planes)) == {"2"}
+
+
+def test_all_at_once_is_one_step_behind_the_readiness_barrier(
+    field: Field, planes: Iterator[Message]
+) -> None:
+    field.begin("  strategy: {basic: {}}\n")
+    field.reached(1)
+    assert served(field.land(planes)) == {"2"}
+    assert field.route().head.document.rollout.phase == "completed"  # type: ignore[union-attr]
+
+
+def test_blue_green_holds_the_preview_warm_and_flips_when_promoted(
+    field: Field, planes: Iterator[Message]
+) -> None:
+    field.begin("  strategy: {blueGreen: {autoPromotion: false, keepWarm: 30m}}\n")
+    field.reached(1)
+    assert served(field.land(planes)) == {"1"}
+    assert field.desk("why-not", field.name, "2").code == 0
+    field.desk.ok("promote", field.name)
+    field.reached(3)
+    assert served(field.land(planes)) == {"2"}
+    assert field.route().head.document.keep_warm == ("1",)
+
+
+def test_rolling_moves_whole_partitions(field: Field, planes: Iterator[Message]) -> None:
+    field.begin(f"""
+  strategy: {{rolling: {{topic: {field.stream}, partitions: 4, batch: 2, pause: 3s}}}}
+""")
+    field.reached(1)
+    outputs = field.land(planes)
+    by_partition = {(o["source"]["partition"], o["routed_to"]) for o in outputs}
+    assert by_partition == {(0, "2"), (1, "2"), (2, "1"), (3, "1")}
+    field.reached(4)
+    assert served(field.land(planes)) == {"2"}
+
+
+def test_an_experiment_divides_a_segment_by_plane_and_leaves_the_others(
+    field: Field, planes: Iterator[Message]
+) -> None:
+    field.begin("""
+  strategy: {ab: {}}
+  routes:
+    - name: long-haul
+      match: {matchExpressions: [{key: event.distance, operator: Ge, values: [1000]}]}
+      split: {key: event.tailnum, salt: long-haul}
+      to: [{name: control, version: "1", weight: 50}, {name: treatment, version: "2", weight: 50}]
+""")
+    field.reached(1)
+    outputs = field.land(planes)
+    segment = [o for o in outputs if o["rule"] == "long-haul"]
+    check_share(sides(segment), 0.5)
+    assert {o["variant"] for o in segment} == {"control", "treatment"}
+    assert served([o for o in outputs if o["rule"] != "long-haul"]) == {"1"}
+    field.desk.ok("promote", field.name)
+    field.reached(2)
+    assert served(field.land(planes)) == {"1"}
+
+
+def test_a_scheduled_change_holds_from_an_event_time_on(
+    field: Field, planes: Iterator[Message]
+) -> None:
+    at = int(time.time() * 1000) + 8000
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at // 1000))
+    at = at // 1000 * 1000
+    field.begin(f"  strategy: {{basic: {{}}}}\n  schedule: {{at: {when}, clock: event}}\n")
+    eventually(lambda: field.route().head.effective == at, within=30)
+    before = field.land(planes)
+    field.reached(1)
+    after = field.land(planes)
+    for output in (*before, *after):
+        assert output["routed_to"] == ("2" if output["source"]["timestamp"] >= at else "1")
+    assert served(after) == {"2"}
+
+
+def test_several_routes_flip_in_one_record_or_not_at_all(field: Field) -> None:
+    other = f"{field.name}-other"
+    field.desk.ok("flip", other, "1", "--model", MODEL)
+    strategy = "  strategy: {basic: {}}\n"
+    second = HEAD.replace("name: ROUTE", f"name: {other}")
+    field.begin(f"{HEAD}{strategy}---{second}{strategy}", head="")
+    assert "readiness" in field.desk.data("get", other)[0]["waits_for"]
+    assert field.desk.data("get", field.name)[0]["step"] == "0/1"
+    field.models.route(other)
+    field.reached(1)
+    first, last = field.route().head, field.route(other).head
+    assert first.offset == last.offset
+    assert (first.document.sole_version(), last.document.sole_version()) == ("2", "2")
