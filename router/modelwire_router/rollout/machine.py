@@ -14,6 +14,9 @@ from modelwire_schemas.routing import BUCKETS, Change, RoutingChanged, RoutingDo
 DEADLINE = "readiness"
 """The name under which a missed readiness deadline is a finding."""
 
+SOON = 60_000
+"""Ms before its event time at which the last step of a watched rollout is appended."""
+
 ROLLBACK = "rollback"
 """The step that ends a rollout with the stable version."""
 
@@ -123,6 +126,8 @@ def waits_for(plan: Plan, route: RouteState, look: Look) -> str:
                 return ", ".join(f"{f.metric} ({f.judgement})" for f in open_) or "measurements"
         case _:
             pass
+    if _watched_longer(plan, rollout, look.now):
+        return f"its last {_seconds(SOON)}"
     if gives_events(plan, step) and look.waiting != ():
         names = look.waiting or ("an instance that opens the route",)
         return f"readiness: {', '.join(names[:3])}"
@@ -233,6 +238,12 @@ def _scheduled(plan: Plan, rollout: Rollout, now: int) -> int | None:
     if plan.at is None or rollout.step < len(plan.steps) or plan.at <= now:
         return None
     return plan.at
+
+
+def _watched_longer(plan: Plan, rollout: Rollout, now: int) -> bool:
+    """Whether the last step is to hold so much later that metrics are judged until then."""
+    last = rollout.step == len(plan.steps) - 1
+    return last and bool(plan.background) and plan.at is not None and now < plan.at - SOON
 
 
 def _change(route: RouteState | None, document: RoutingDocument) -> RoutingChanged:
