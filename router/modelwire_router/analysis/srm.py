@@ -13,7 +13,7 @@ from modelwire_schemas.rollout import Finding, Judgement
 NAME = "sample-ratio"
 ALPHA = 0.001
 
-_ODDS = np.exp(0.01 * 2.0 ** np.arange(9))
+_ODDS = np.exp(0.016 * 2.5 ** np.arange(6))
 _BOTH_WAYS = np.concatenate([_ODDS, 1 / _ODDS])
 
 

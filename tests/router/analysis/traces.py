@@ -26,6 +26,7 @@ P, F, T, N, I = (  # noqa: E741
 )  # fmt: skip
 
 ERRORS = Metric("errors", Query(Measure.ERROR_RATE), most=0.01)
+BORNE = replace(ERRORS, failure_limit=25, inconclusive_limit=25)
 WORSE = replace(ERRORS, relative=True, most=1.5)
 LATENCY = Metric("p99", Query(Measure.LATENCY), relative=True, most=1.2)
 SLOW = replace(LATENCY, relative=False, most=50_000.0)
@@ -267,8 +268,8 @@ TRACES = [
           both([(500, 1)] * 10 + [(500, 12)] + [(500, 1)] * 10, [(9_500, 19)] * 21), P, P),
     Trace("a burst that proves itself fails though it recovers", ERRORS,
           both([(500, 100)] * 3 + [(500, 0)] * 60, [(9_500, 19)] * 63), P, F),
-    Trace("a burst is borne by limits that are wide enough", replace(ERRORS, failure_limit=25, inconclusive_limit=25),
-          both([(500, 100)] * 3 + [(500, 0)] * 60, [(9_500, 19)] * 63), P, P),
+    Trace("a burst is borne by limits that are wide enough",
+          BORNE, both([(500, 100)] * 3 + [(500, 0)] * 60, [(9_500, 19)] * 63), P, P),
     Trace("a failure that is tolerated waits", replace(ERRORS, failure_limit=5),
           both(BAD, STABLE), F, T),
     Trace("errors that flap between good and bad fail in the end", ERRORS,

@@ -1,0 +1,1 @@
+"""How well the analysis decides: simulated rollouts, judged by the functions of the product."""
