@@ -24,6 +24,7 @@ SUBJECTS = (
     "eventlog",
     "fold",
     "telemetry",
+    "waiting",
     "imports",
 )
 
