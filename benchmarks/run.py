@@ -25,6 +25,7 @@ SUBJECTS = (
     "fold",
     "telemetry",
     "waiting",
+    "shadow",
     "imports",
 )
 

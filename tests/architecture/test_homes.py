@@ -19,6 +19,7 @@ HOMES: dict[str, str] = {
     "consumer_sdk/modelwire/reporting/reporter.py": "reports to the fleet",
     "consumer_sdk/modelwire/reporting/telemetry.py": "reports what was measured",
     "consumer_sdk/modelwire/runtime.py": "makes one snapshot at a time",
+    "consumer_sdk/modelwire/scoring/labelling.py": "is told to stop from anywhere",
     "consumer_sdk/modelwire/scoring/scorer.py": "is told to stop from anywhere",
     "consumer_sdk/modelwire/serving/live.py": "wakes those who wait for a snapshot",
     "consumer_sdk/modelwire/serving/past.py": "reads history once for many threads",

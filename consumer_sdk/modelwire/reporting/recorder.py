@@ -23,10 +23,15 @@ MOST_GONE = 20_000
 
 
 class Windows:
-    """The windows of this process, by key. Not for several threads."""
+    """The windows of this process, by key: `most` of them, each `kept_s` after its last event.
 
-    def __init__(self) -> None:
+    Not for several threads.
+    """
+
+    def __init__(self, most: int = MOST_WINDOWS, kept_s: float = KEPT_S) -> None:
         self.lost = 0
+        self._most = most
+        self._kept_s = kept_s
         self._held: dict[Key, Measured] = {}
         self._told: dict[Key, int] = {}
         self._gone: dict[Key, None] = {}
@@ -69,10 +74,10 @@ class Windows:
         self._told.update((one.key, one.changes) for one in changed if one.key in self._held)
         now = time.monotonic()
         by_age = sorted(self._held, key=lambda key: self._held[key].touched_s)
-        spare, most = len(by_age) - MOST_WINDOWS, len(by_age) - 4 * MOST_WINDOWS
+        spare, most = len(by_age) - self._most, len(by_age) - 4 * self._most
         for number, key in enumerate(by_age):
             is_told = self._told.get(key) == self._held[key].changes
-            is_old = number < spare or now - self._held[key].touched_s > KEPT_S
+            is_old = number < spare or now - self._held[key].touched_s > self._kept_s
             if number < most or (is_told and is_old):
                 self._drop(key)
 
@@ -111,11 +116,11 @@ class Noted(Protocol):
 class Recorder:
     """Where everything is noted that telemetry tells. For any thread; `note` takes no lock."""
 
-    def __init__(self, *, on: bool = True) -> None:
+    def __init__(self, windows: Windows | None = None, *, on: bool = True) -> None:
         self.on = on
         self._noted: deque[Noted] = deque()
         self._waiting = 0
-        self._windows = Windows()
+        self._windows = Windows() if windows is None else windows
         self._lock = threading.Lock()
 
     def anew(self) -> "Recorder":

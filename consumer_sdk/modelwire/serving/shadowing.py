@@ -33,7 +33,7 @@ AT_ONCE = 256
 PATIENCE_S = 1.0
 """Seconds after which work that waits is dropped: it would only be late."""
 
-SHARE = 0.5
+SHARE = 0.25
 """The part of its time that the thread works at most; the rest belongs to the live versions."""
 
 Deliver: TypeAlias = Callable[[Shadowed, Servable], None]

@@ -25,6 +25,7 @@ VERBS = {
     "flip": "routes",
     "get": "rollouts",
     "history": "look",
+    "join-labels": "labels",
     "lint": "lint",
     "pause": "rollouts",
     "promote": "rollouts",
