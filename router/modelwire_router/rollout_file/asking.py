@@ -22,6 +22,9 @@ from modelwire_schemas.errors import Rejected
 
 T = TypeVar("T")
 
+MOST = 1000
+"""Faults that are told of one part; nobody reads more, and a flood of them costs minutes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -154,9 +157,10 @@ def with_more(look: Look, said: object, handler: ModelWrapValidatorHandler[T]) -
     try:
         part = handler(said)
     except ValidationError as error:
-        raise ValidationError.from_exception_data(
-            error.title, [*map(_again, error.errors()), *more]
-        ) from None
+        # What is unknown is among our own faults, with what is near.
+        lines = [line for line in error.errors() if line["type"] != "extra_forbidden"]
+        told = [*map(_again, lines), *more][:MOST]
+        raise ValidationError.from_exception_data(error.title, told) from None
     if more:
         raise ValidationError.from_exception_data("part", more)
     return part

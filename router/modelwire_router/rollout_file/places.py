@@ -38,9 +38,8 @@ _TEXTS = {"string_type", "E_NAME", "E_TEXT", "E_VERSION"}
 def told(error: ValidationError, document: Document, file: str) -> Iterator[tuple[Steps, Fault]]:
     """Yield the faults of a document that does not fit its model, and the parts that have them."""
     for line in error.errors():
-        # What is unknown is told by `Part`, with what is near; null is never what was meant.
-        if line["type"] in {"extra_forbidden", "none_required"}:
-            continue
+        if line["type"] == "none_required":
+            continue  # the other half of a field that may be left out
         steps = _known(line["loc"], document)
         key = line["type"] == "E_UNKNOWN_FIELD" or "[key]" in line["loc"]
         spot = _spot(steps, document, key=key or line["type"] == "missing")

@@ -465,6 +465,13 @@ def test_every_fault_is_told_at_once() -> None:
     ]
 
 
+def test_a_flood_of_faults_is_cut_off() -> None:
+    flood = "".join(f"  f{i}: 1\n" for i in range(3000))
+    lines = told(basic(flood))
+    assert len(lines) == 1000
+    assert lines[0].startswith("7:3: E_UNKNOWN_FIELD: unknown field f0;")
+
+
 def test_templates_may_stand_in_another_file() -> None:
     guard = metric("query: p99.9(latency), compare: relative, max: 1.5").encode()
     late = canary("analysis: {templates: [guard]}").encode()
