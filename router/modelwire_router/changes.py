@@ -93,7 +93,10 @@ def prepare(state: State, route: str, version: str, now: int) -> RoutingChanged:
 def _holding(document: RoutingDocument, version: str) -> RoutingDocument:
     """Return a document that also names a version, at weight 0 where there are weights."""
     last = document.rules[-1]
-    plain = replace(document, contract_changed=False, reshuffle=False)
+    rollout = document.rollout
+    if rollout is not None and rollout.phase.over:
+        rollout = None
+    plain = replace(document, contract_changed=False, reshuffle=False, rollout=rollout)
     if last.split.by is SplitBy.PARTITION:  # its last variant gets what nobody lists
         return replace(plain, keep_warm=(*plain.keep_warm, version))
     rule = replace(last, variants=(*last.variants, Variant(version, version)))
@@ -111,10 +114,10 @@ def undo(
     """Return the change, at once, that takes the newest one of a route back (R24).
 
     It goes to the newest earlier document in which one version had everything, not counting those
-    that only prepared another one; with `step` to the document before, with `to` to that revision.
-    What an undo brought back counts as what it restores, so two undos go back twice. A change of
-    several routes is undone whole; with `to` the others go back to what they had when that
-    revision came.
+    on the way to another one, by preparing it or by a rollout; with `step` to the document before,
+    with `to` to that revision. What an undo brought back counts as what it restores, so two undos
+    go back twice. A change of several routes is undone whole; with `to` the others go back to what
+    they had when that revision came.
     Raises NotFound `E_NO_EARLIER` when there is none, Conflict `E_MOVED` when another route of
     the same change has changed since.
     """
@@ -180,13 +183,20 @@ class _Line:
         return self._found(self._earlier())
 
     def sole(self) -> Accepted:
-        """Return the newest earlier document in which one version has everything."""
-        return self._found(
-            a for a in self._earlier() if a.document.sole_version() and not self._prepares(a)
-        )
+        """Return the newest earlier document in which one version has everything.
 
-    def _prepares(self, accepted: Accepted) -> bool:
-        """Whether a document only names one version more than the one before it."""
+        Those on the way to another one count only where there is no other, and if they differ.
+        """
+        earlier = [a for a in self._earlier() if a.document.sole_version()]
+        decided = [a for a in earlier if not self._on_the_way(a)]
+        now = self._head.document.sole_version()
+        return self._found([*decided, *(a for a in earlier if a.document.sole_version() != now)])
+
+    def _on_the_way(self, accepted: Accepted) -> bool:
+        """Whether a document is a step of a rollout, or names one version more than the last."""
+        rollout = accepted.document.rollout
+        if rollout is not None and not rollout.phase.over:
+            return True
         before = self._all.get(accepted.revision - 1)
         return before is not None and any(
             accepted.document == _holding(before.document, version)

@@ -11,6 +11,7 @@ from modelwire.control.state import State
 from modelwire.control.timeline import in_force
 from modelwire_router.changes import When, flip, prepare, replace_document, split, undo
 from modelwire_schemas.errors import Conflict, NotFound, Rejected
+from modelwire_schemas.rollout import Phase, Rollout
 from modelwire_schemas.routing import (
     BUCKETS,
     Change,
@@ -287,6 +288,42 @@ def test_an_undo_right_after_preparing_takes_just_that_back() -> None:
     book.must(prepare(book.state, ROUTE, "3", book.now))
     assert took_back(book) == "2"
     assert "3" not in document_of(book).versions()
+
+
+def in_rollout(weights: dict[str, int], phase: Phase) -> RoutingDocument:
+    return replace(
+        document(weights), rollout=Rollout("r", "{}", step=0, started=0, since=0, phase=phase)
+    )
+
+
+def test_a_running_rollout_goes_on_beside_what_is_prepared_and_one_that_is_over_ends() -> None:
+    book = served()
+    running = Phase.PROGRESSING
+    book.must(replace_document(book.state, in_rollout({"1": 9000, "2": 1000}, running)))
+    book.must(prepare(book.state, ROUTE, "3", book.now))
+    kept = document_of(book).rollout
+    assert kept is not None
+    assert kept.phase is running
+    book.must(replace_document(book.state, in_rollout({"2": BUCKETS}, Phase.COMPLETED)))
+    book.must(prepare(book.state, ROUTE, "3", book.now))
+    assert document_of(book).rollout is None
+
+
+def rolled_out(book: Book) -> Book:
+    """Go from version 1 to version 2 by a rollout."""
+    for share in (0, 5000, BUCKETS):
+        weights = {"1": BUCKETS - share, "2": share}
+        book.must(replace_document(book.state, in_rollout(weights, Phase.PROGRESSING)))
+        book.wait(MINUTE)
+    book.must(replace_document(book.state, in_rollout({"2": BUCKETS}, Phase.COMPLETED)))
+    return book
+
+
+def test_an_undo_takes_back_a_whole_rollout() -> None:
+    book = rolled_out(served())
+    assert took_back(book) == "1"
+    assert document_of(book).rollout is None
+    assert book.state.routes[ROUTE].head.restores == 1
 
 
 # What an undo takes back
