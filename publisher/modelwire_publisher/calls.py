@@ -27,9 +27,9 @@ def publish(
 
     `log` is a URL (`kafka` are its settings) or an open log. Further words: fields, contract,
     golden, sample, metrics, require, labels, parent, commit, store, idempotency_key,
-    new_contract, keep_form, requirements, artifact_format, allowed_models, tolerance, author,
-    reason, dry_run; `modelwire_publisher.Wishes` says what each is. `timeout` (s) bounds each
-    word with the log.
+    new_contract, keep_form, requirements, valid_until, artifact_format, allowed_models, tolerance,
+    author, reason, dry_run; `modelwire_publisher.Wishes` says what each is. `timeout` (s) bounds
+    each word with the log.
 
     Safe to repeat: the same file and contract are published once, whatever happened before.
     Raises ModelwireError, and then nothing was released: Rejected for a bad input, Conflict when

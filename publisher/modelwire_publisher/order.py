@@ -33,6 +33,7 @@ class Order:
     new_contract: bool = False
     keep_form: bool = False
     requirements: tuple[str, ...] = ()
+    valid_until: int = 0
     artifact_format: str | None = None
     allowed_models: tuple[str, ...] = ()
     tolerance: float = 1e-5

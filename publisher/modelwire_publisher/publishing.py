@@ -177,4 +177,5 @@ def _body(order: Order, staged: Staged, proof: Proof, before: Release | None) ->
         labels=tuple(order.labels.items()),
         lineage=tuple((name, fact) for name, fact in told.items() if fact),
         requirements=order.requirements,
+        valid_until=order.valid_until,
     )

@@ -37,6 +37,8 @@ class Wishes(TypedDict, total=False):
     """Leave a large model in one file."""
     requirements: Sequence[str]
     """Packages that consumers need, as PEP 508 has it; they are looked for here as well."""
+    valid_until: int
+    """From then on (ms since 1970 UTC; 0: never) no document may give it more events."""
     artifact_format: str | None
     """A format other than `onnx`; then the file may be a folder of files."""
     allowed_models: Sequence[str]
@@ -73,6 +75,7 @@ def order_of(file: str | Path, model: str, version: str, words: Wishes) -> Order
         new_contract=words.get("new_contract", False),
         keep_form=words.get("keep_form", False),
         requirements=tuple(words.get("requirements") or ()),
+        valid_until=words.get("valid_until", 0),
         artifact_format=words.get("artifact_format"),
         allowed_models=tuple(words.get("allowed_models") or ()),
         tolerance=words.get("tolerance", 1e-5),

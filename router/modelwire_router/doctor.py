@@ -88,7 +88,11 @@ def _lead(log: Log, namespace: str) -> Finding:
     state = fold_log(log, namespace)
     least = MARGIN + POLLING
     found = f"lead {state.lead} ms, margin {MARGIN}, polling {POLLING}; state {state_hash(state)}"
-    todo = "" if state.lead > least else f"set a lead above {least} ms, or events wait"
+    todo = (
+        ""
+        if state.lead > least
+        else f"`modelwire policy set` with a lead above {least} ms, or events wait"
+    )
     return Finding("lead", ok=state.lead > least, found=found, todo=todo)
 
 

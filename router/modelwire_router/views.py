@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from modelwire.control.history import Past
+from modelwire.control.proposals import needed_for
 from modelwire.control.state import ALWAYS, Accepted, RouteState, State
 from modelwire.control.timeline import reachable
 from modelwire_router.readiness import HEARD_MS, WARM
@@ -55,6 +56,9 @@ def _route_row(state: State, route: RouteState, fleet: Sequence[FleetReport]) ->
         "since": None if current.effective == ALWAYS else current.effective,
         "by": current.author,
         "reason": current.reason,
+        "rollout": _told_rollout(route),
+        "frozen": _told_freeze(route),
+        "expired": _expired(state, current),
         "scheduled": [
             {"revision": a.revision, "shares": shares(a.document), "effective": a.effective}
             for a in in_reach
@@ -64,6 +68,43 @@ def _route_row(state: State, route: RouteState, fleet: Sequence[FleetReport]) ->
         "current": sum(1 for r in users if r.offset >= current.offset),
         "ready": sum(1 for r in users if has_warm(r, route.head)),
     }
+
+
+def _told_rollout(route: RouteState) -> str:
+    rollout = route.head.document.rollout
+    return f"{rollout.id}: {rollout.phase}" if rollout else ""
+
+
+def _told_freeze(route: RouteState) -> str:
+    """Return who froze a route and why; empty if nobody did."""
+    frozen = route.frozen
+    if frozen is None:
+        return ""
+    return f"{frozen.author or 'somebody'}{f': {frozen.reason}' if frozen.reason else ''}"
+
+
+def _expired(state: State, accepted: Accepted) -> list[str]:
+    """Return the versions that events go to although their releases have run out."""
+    named = [
+        state.release(accepted.document.model, version) for version in accepted.document.weighted()
+    ]
+    return [r.version for r in named if r and 0 < r.valid_until <= state.now]
+
+
+def proposal_rows(state: State) -> list[Row]:
+    """Return a row a change that waits for approval, oldest first."""
+    return [
+        {
+            "proposal": p.offset,
+            "what": told(p.change),
+            "by": p.author,
+            "approved": ", ".join(author for author, _ in p.approved),
+            "needed": needed_for(state, p),
+            "until": p.expires,
+            "reason": p.reason,
+        }
+        for _, p in sorted(state.proposals.items())
+    ]
 
 
 def has_warm(report: FleetReport, accepted: Accepted) -> bool:

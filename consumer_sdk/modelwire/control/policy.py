@@ -103,9 +103,27 @@ def lets_pass(state: State, body: RoutingChanged, change: Change) -> bool:
         return False
     if body.at_once and _goes_back(route, new):
         return True
-    old = route.head.document
-    same = replace(new, rollout=old.rollout, keep_warm=old.keep_warm) == old
+    same = _answering(new) == _answering(route.head.document)
     return same and route.head.effective <= asked_for(state, body)
+
+
+def _answering(document: RoutingDocument) -> RoutingDocument:
+    """Return what of a document decides who answers: nothing of what is only held warm."""
+    rules = [
+        rule
+        if rule.split.by is SplitBy.PARTITION
+        else replace(rule, variants=tuple(v for v in rule.variants if v.weight))
+        for rule in document.rules
+    ]
+    return replace(
+        document,
+        rules=tuple(rules),
+        shadows=(),
+        keep_warm=(),
+        contract_changed=False,
+        reshuffle=False,
+        rollout=None,
+    )
 
 
 def _goes_back(route: RouteState, new: RoutingDocument) -> bool:

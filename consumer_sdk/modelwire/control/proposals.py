@@ -38,7 +38,7 @@ def propose(state: State, entry: Entry, command: Command, body: RoutingProposed)
             "E_TOO_MANY", f"{OPEN} proposals wait", todo="approve some, or wait until they expire"
         )
     made = Proposal(entry.offset, change, command.author, command.role, command.reason, body.until)
-    others = _needed(state, made)
+    others = needed_for(state, made)
     return Effect(
         proposals=(made,), detail=f"proposal {made.offset} waits for {others} to approve it"
     )
@@ -55,7 +55,7 @@ def approve(state: State, entry: Entry, command: Command, body: RoutingApproved)
     _check_approver(state, command, proposal)
     living = tuple(pair for pair in proposal.approved if _still(state, proposal, pair))
     approved = (*living, (command.author, command.role))
-    others = _needed(state, proposal)
+    others = needed_for(state, proposal)
     if len(approved) < others:
         return Effect(
             proposals=(replace(proposal, approved=approved),),
@@ -92,6 +92,7 @@ def _still(state: State, proposal: Proposal, approver: tuple[str, str]) -> bool:
     return all(may(state.policy, *approver, Act.APPROVE, name) for name in names)
 
 
-def _needed(state: State, proposal: Proposal) -> int:
+def needed_for(state: State, proposal: Proposal) -> int:
+    """Return how many others must approve a proposal."""
     names = [change.document.route for change in proposal.change.changes]
     return max(1, needed(state.policy, names))

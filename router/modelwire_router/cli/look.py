@@ -15,6 +15,7 @@ from modelwire_router.cli.session import Session
 from modelwire_router.cli.waiting import live_reports, present, wait_until_none
 from modelwire_router.fleet import newest_reports
 from modelwire_router.views import (
+    Row,
     fleet_rows,
     has_warm,
     history_rows,
@@ -39,6 +40,7 @@ def status(session: Session, route: str | None, wait: bool, timeout: float) -> N
     rows = route_rows(state, reports, route)
     if not session.as_json:
         for row in rows:
+            _say_more(session, row)
             for later in row["scheduled"]:
                 when = show_time(later["effective"])
                 told = f"revision {later['revision']} from {when} on: {later['shares']}"
@@ -46,8 +48,20 @@ def status(session: Session, route: str | None, wait: bool, timeout: float) -> N
         rows = [{**row, "since": show_time(row["since"] or 0)} for row in rows]
     columns = ["route", "model", "revision", "shares", "since", "instances", "ready", "by"]
     session.table(rows, [*columns, "reason"])
+    if state.proposals:
+        session.say(f"{len(state.proposals)} changes wait for approval: modelwire proposals")
     if not rows:
         session.say("no routes yet; next: modelwire publish MODEL FILE --version V")
+
+
+def _say_more(session: Session, row: Row) -> None:
+    """Tell what stands in no column: a freeze, a rollout, releases that ran out."""
+    if row["frozen"]:
+        session.say(f"{row['route']} is frozen by {row['frozen']}")
+    if row["rollout"]:
+        session.say(f"{row['route']} rollout {row['rollout']}")
+    for version in row["expired"]:
+        session.say(f"{row['route']} serves {version}, whose release has run out")
 
 
 @click.command()

@@ -12,7 +12,9 @@ from modelwire_router.cli.session import Session
 from modelwire_schemas.errors import ModelwireError, one_line
 
 VERBS = {
+    "abort": "stops",
     "apply": "routes",
+    "approve": "proposals",
     "cache": "cache",
     "completion": "completion",
     "controller": "controller",
@@ -23,12 +25,15 @@ VERBS = {
     "feed": "streams",
     "fleet": "look",
     "flip": "routes",
+    "freeze": "stops",
     "get": "rollouts",
     "history": "look",
     "join-labels": "labels",
     "lint": "lint",
     "pause": "rollouts",
+    "policy": "policy",
     "promote": "rollouts",
+    "proposals": "proposals",
     "prune": "releases",
     "publish": "publish",
     "read": "streams",
@@ -42,6 +47,7 @@ VERBS = {
     "status": "look",
     "topics": "topics",
     "undo": "routes",
+    "unfreeze": "stops",
     "watch": "publish",
     "why-not": "why_not",
     "withdraw": "releases",
@@ -76,12 +82,21 @@ class Verbs(click.Group):
     show_default=True,
     help="The environment or team whose control log is meant.",
 )
+@click.option(
+    "--role",
+    envvar="MODELWIRE_ROLE",
+    default="operator",
+    show_default=True,
+    help="In which role you ask; asserted, as your name is.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print data as JSON, one object a line.")
 @click.version_option(VERSION, prog_name="modelwire")
 @click.pass_context
-def modelwire(ctx: click.Context, log: str | None, namespace: str, as_json: bool) -> None:
+def modelwire(
+    ctx: click.Context, log: str | None, namespace: str, role: str, as_json: bool
+) -> None:
     """Ship models to stream processors as data: release, flip, split, undo."""
-    ctx.obj = Session(log or "", namespace, as_json=as_json)
+    ctx.obj = Session(log or "", namespace, as_json=as_json, role=role)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -10,7 +10,7 @@ import click
 from modelwire_publisher.calls import publish as released, watch as watched
 from modelwire_publisher.order import PublishedRelease
 from modelwire_publisher.progress import Stage
-from modelwire_router.cli.options import reason
+from modelwire_router.cli.options import read_time, reason
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.stopping import stop_on_signals
 from modelwire_router.cli.waiting import wait_for_warm
@@ -33,6 +33,7 @@ from modelwire_schemas.errors import Rejected
 @click.option("--require", multiple=True, metavar="K>=V", help="A threshold for a metric.")
 @click.option("--label", "labels", multiple=True, metavar="K=V")
 @click.option("--requires", "requirements", multiple=True, metavar="PACKAGE>=V")
+@click.option("--valid-until", metavar="TIME", help="No document gives it more events then.")
 @click.option("--format", "artifact_format", help="Of the file; by default what it is.")
 @click.option("--parent", help="The version that it comes from; by default the newest.")
 @click.option("--commit", help="The source commit.")
@@ -58,6 +59,7 @@ def publish(
     require: tuple[str, ...],
     labels: tuple[str, ...],
     requirements: tuple[str, ...],
+    valid_until: str | None,
     artifact_format: str | None,
     parent: str | None,
     commit: str | None,
@@ -85,6 +87,7 @@ def publish(
         require=require,
         labels=dict(_pairs(labels, "--label")),
         requirements=requirements,
+        valid_until=0 if valid_until is None else read_time(valid_until),
         artifact_format=artifact_format,
         parent=parent,
         commit=commit,

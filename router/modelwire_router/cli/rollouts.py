@@ -10,6 +10,7 @@ import click
 from modelwire.control.state import RouteState, State
 from modelwire_router.changes import together
 from modelwire_router.cli.options import reason
+from modelwire_router.cli.proposals import proposed
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.waiting import present
 from modelwire_router.decide import Standing, World, look, read_plan
@@ -242,6 +243,8 @@ def _together(state: State, route: str) -> list[Standing]:
 
 
 def _send(session: Session, state: State, change: RoutingChanged, reason: str, told: str) -> None:
+    if proposed(session, state, change, reason, told):
+        return
     outcome = session.submit(change, state, reason=reason)
     revisions = outcome.verdict.revisions
     row = {"routes": {r.route: r.revision for r in revisions}, "told": told}

@@ -16,6 +16,7 @@ from modelwire_router.changes import (
 )
 from modelwire_router.cli.barrier import Barrier, barrier, pass_barrier, pass_undo
 from modelwire_router.cli.options import reason, show_time, when
+from modelwire_router.cli.proposals import propose, proposed
 from modelwire_router.cli.session import Session
 from modelwire_router.document_file import read_documents
 from modelwire_router.queued import queued
@@ -29,6 +30,7 @@ from modelwire_schemas.routing import RoutingChanged
 @click.option("--model", default="", help="For a new route whose model has another name.")
 @when
 @barrier
+@propose
 @reason
 @click.pass_obj
 def flip(
@@ -55,6 +57,7 @@ def flip(
 @click.argument("weights", nargs=-1, required=True, metavar="V=WEIGHT…")
 @click.option("--model", default="", help="For a new route whose model has another name.")
 @when
+@propose
 @reason
 @click.pass_obj
 def split(
@@ -115,6 +118,7 @@ rollback = click.Command(
 )
 @click.option("--expect-revision", type=int, metavar="N", help="Only if the route is at N.")
 @when
+@propose
 @reason
 @click.pass_obj
 def apply(
@@ -150,6 +154,8 @@ def _says_rollouts(path: Path) -> bool:
 
 
 def _send(session: Session, state: State, change: RoutingChanged, reason: str, told: str) -> None:
+    if proposed(session, state, change, reason, told):
+        return
     outcome = session.submit(change, state, reason=reason)
     verdict = outcome.verdict
     row = {

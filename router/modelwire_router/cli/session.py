@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -21,8 +22,10 @@ from modelwire_schemas.names import name
 class Session:
     """One call of the command line."""
 
-    def __init__(self, url: str, namespace: str, *, as_json: bool) -> None:
+    def __init__(self, url: str, namespace: str, *, as_json: bool, role: str = "operator") -> None:
         self.url = url
+        self.role = role
+        self.proposing = False
         self.namespace = name("namespace", namespace)
         self.as_json = as_json
         self._log: Log | None = None
@@ -46,8 +49,13 @@ class Session:
         return fold_log(self.log(), self.namespace)
 
     def rehearse(self, body: Body, state: State) -> None:
-        """Raise Conflict or Rejected when the fold would not accept a command as things are."""
-        rehearse(state, body, me()).check()
+        """Raise Conflict or Rejected when the fold would not accept a command as things are.
+
+        What is only proposed needs no approval yet.
+        """
+        if self.proposing:
+            state = replace(state, policy=replace(state.policy, approvals=()))
+        rehearse(state, body, me(role=self.role)).check()
 
     def submit(
         self, body: Body, state: State, *, reason: str = "", request_id: str | None = None
@@ -57,7 +65,7 @@ class Session:
         What the fold would reject anyway is not written at all.
         """
         self.rehearse(body, state)
-        by: By = me(reason)
+        by: By = me(reason, role=self.role)
         outcome = submit(self.log(), self.namespace, body, by, state=state, request_id=request_id)
         outcome.verdict.check()
         return outcome

@@ -171,6 +171,15 @@ def test_a_rollback_and_a_pause_need_nobody_at_any_time() -> None:
     book.must(stepped(book, 0, 3, phase=Phase.ROLLED_BACK, at_once=True))
 
 
+def test_to_warm_a_version_needs_nobody_at_any_time() -> None:
+    book = ruled(approvals=TWO, blackouts=(Blackout(0, 2**60),))
+    book.must(change({"1": 10_000, "2": 0}, 1))
+    book.must(change(replace(document("1"), keep_warm=("3",)), 2))
+    assert book.say(change({"1": 9_999, "2": 1}, 3)).code == "E_APPROVAL"
+    assert book.say(change(document("1", fallback=("3",)), 3)).code == "E_APPROVAL"
+    assert book.say(change(document("1", salt="t"), 3)).code == "E_APPROVAL"
+
+
 # Blackouts
 
 

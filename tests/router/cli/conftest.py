@@ -10,7 +10,7 @@ from tests.router.cli.desk import Desk
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """Return a terminal with an empty log and no environment of ours."""
-    for name in ("LOG", "NAMESPACE", "APPLICATION", "CACHE"):
+    for name in ("LOG", "NAMESPACE", "APPLICATION", "CACHE", "ROLE"):
         monkeypatch.delenv(f"MODELWIRE_{name}", raising=False)
     monkeypatch.setenv("MODELWIRE_CACHE", str(tmp_path / "cache"))
     return Desk(tmp_path)

@@ -1,0 +1,52 @@
+"""Verbs that stop what goes by itself: freeze, unfreeze, abort."""
+
+import click
+
+from modelwire.control.state import Verdict
+from modelwire.control.timeline import under_way
+from modelwire_router.cli.options import reason
+from modelwire_router.cli.session import Session
+from modelwire_schemas.routing import RolloutAborted, RouteFrozen
+
+
+@click.command()
+@click.argument("route")
+@click.option("--reason", required=True, help="Why; whoever meets the freeze reads it.")
+@click.pass_obj
+def freeze(session: Session, route: str, reason: str) -> None:
+    """Stop every automatic change of ROUTE, rollbacks included; people still may change it."""
+    body = RouteFrozen(route, frozen=True)
+    verdict = session.submit(body, session.state(), reason=reason).verdict
+    _tell(session, verdict, f"{route}: {verdict.detail or 'frozen'}")
+    session.say(f"next: modelwire unfreeze {route} --reason …")
+
+
+@click.command()
+@click.argument("route")
+@click.option("--reason", required=True, help="Why; it stays in the history.")
+@click.pass_obj
+def unfreeze(session: Session, route: str, reason: str) -> None:
+    """Let automatic changes of ROUTE go on."""
+    body = RouteFrozen(route, frozen=False)
+    verdict = session.submit(body, session.state(), reason=reason).verdict
+    _tell(session, verdict, f"{route}: {verdict.detail or 'goes on'}")
+
+
+@click.command()
+@click.argument("route")
+@reason
+@click.pass_obj
+def abort(session: Session, route: str, reason: str) -> None:
+    """End the rollout of ROUTE at whichever step it is, at once, where it began."""
+    state = session.state()
+    known = state.routes.get(route)
+    rollout = under_way(known, state.earliest) if known else None
+    body = RolloutAborted(route, rollout.id if rollout else "none")
+    verdict = session.submit(body, state, reason=reason or "abort").verdict
+    _tell(session, verdict, f"{route}: rollout {body.rollout} aborted")
+
+
+def _tell(session: Session, verdict: Verdict, text: str) -> None:
+    row = {"offset": verdict.offset, "routes": {r.route: r.revision for r in verdict.revisions}}
+    revisions = ", ".join(f"{r.route}@{r.revision}" for r in verdict.revisions)
+    session.data(row, f"{text}\nrevision {revisions}" if revisions else text)
