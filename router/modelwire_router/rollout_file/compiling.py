@@ -1,11 +1,11 @@
 """From a rollout file's models to the plan that the machine runs (pure)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from modelwire.routing.checks import check_document
 from modelwire.routing.predicate import HEADER
-from modelwire.routing.ranges import reweigh
+from modelwire.routing.ranges import Weight, reweigh
 from modelwire_router.rollout.plan import (
     Analyse,
     Hook,
@@ -18,6 +18,7 @@ from modelwire_router.rollout.plan import (
     Template,
 )
 from modelwire_router.rollout.plan_text import dump
+from modelwire_router.rollout_file.experiments import Arm, Layer, RoutePart
 from modelwire_router.rollout_file.rollout import (
     AbSpec,
     BasicSpec,
@@ -26,7 +27,6 @@ from modelwire_router.rollout_file.rollout import (
     Common,
     RollingSpec,
     Rollout,
-    RoutePart,
     Schedule,
     ShadowSpec,
 )
@@ -164,7 +164,7 @@ def _shadowed(said: ShadowPart, candidate: str) -> Iterator[Step]:
 def _experiment(plan: Plan, spec: AbSpec) -> Plan:
     """Return the plan whose rules stand until its last step, which goes back to the stable one."""
     said = spec.strategy.ab
-    rules = tuple(_rule(route, plan.route) for route in spec.routes)
+    rules = tuple(_rule(route, plan) for route in spec.routes)
     forced = tuple(_forced(said.forced.header, rules)) if said.forced else ()
     last: Step = Pause() if said.ends_at is None else SetWeight(0)
     return replace(
@@ -177,14 +177,35 @@ def _experiment(plan: Plan, spec: AbSpec) -> Plan:
     )
 
 
-def _rule(said: RoutePart, salt: str) -> Rule:
-    arms = [(arm.name or arm.version, arm.version, arm.weight) for arm in said.to]
+def _rule(said: RoutePart, plan: Plan) -> Rule:
+    weights = _layered(said.layer, plan.stable) if said.layer else _weights(said.to)
     return Rule(
         said.name,
-        reweigh((), arms),
-        said.split.split() if said.split else Split(salt=salt),
+        reweigh((), weights),
+        said.split.split() if said.split else plan.split,
         said.match.predicate() if said.match else None,
     )
+
+
+def _weights(arms: Iterable[Arm]) -> list[Weight]:
+    return [(arm.name or arm.version, arm.version, arm.weight) for arm in arms]
+
+
+def _layered(said: Layer, stable: str) -> list[Weight]:
+    """Return the variants of all experiments of a layer: one draw, so a key is in one of them."""
+    weights = [("holdout", stable, said.holdout)] if said.holdout else []
+    for experiment in said.experiments:
+        for title, version, weight in _weights(experiment.to):
+            share, rest = divmod(experiment.weight * weight, BUCKETS)
+            if rest:
+                raise Rejected(
+                    "E_WEIGHT",
+                    f"{experiment.name}.{title} would get a part of a bucket",
+                    expected="weights whose product has two decimals of a percent",
+                    todo="round one of them",
+                )
+            weights.append((f"{experiment.name}.{title}", version, share))
+    return weights
 
 
 def _forced(header: str, rules: tuple[Rule, ...]) -> Iterator[Rule]:

@@ -3,17 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Discriminator,
-    Field,
-    Tag,
-)
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 from pydantic.json_schema import SkipJsonSchema
 
 from modelwire_router.rollout.plan import HookKind, OnFailure
 from modelwire_router.rollout_file.asking import Part, Wrong, fault, fields, items, written
-from modelwire_router.rollout_file.match import Condition
+from modelwire_router.rollout_file.experiments import RoutePart, SplitPart, versions
 from modelwire_router.rollout_file.strategies import (
     Ab,
     Basic,
@@ -25,31 +20,14 @@ from modelwire_router.rollout_file.strategies import (
 )
 from modelwire_router.rollout_file.words import (
     Duration,
-    EventField,
     Name,
-    Percent,
-    Salt,
     Share,
     Time,
     Url,
     Version,
 )
-from modelwire_schemas.routing import BUCKETS, Split
 
 STRATEGIES = ("basic", "blueGreen", "canary", "rolling", "shadow", "ab")
-
-
-class SplitPart(Part):
-    """How keys are drawn: a key stays on its side."""
-
-    key: EventField | SkipJsonSchema[None] = None
-    """The event's field that is the key; without one, the record's key."""
-    salt: Salt
-    """What the draw is mixed with; keep it for as long as the experiment lasts."""
-
-    def split(self) -> Split:
-        """Return the split as it travels."""
-        return Split(salt=self.salt, field=self.key or "")
 
 
 class Mirrored(MirrorPart):
@@ -68,45 +46,6 @@ class HookPart(Part):
     """The address."""
     timeout: Duration = written("5s")
     """How long an answer is waited for."""
-
-
-class Arm(Part):
-    """One side of an experiment."""
-
-    name: Name | SkipJsonSchema[None] = None
-    """The variant's name; without one, its version."""
-    version: Version
-    """The version that answers."""
-    weight: Percent
-    """Its share, in percent."""
-
-
-class RoutePart(Part):
-    """Variants for the events that match; the first route that matches decides."""
-
-    name: Name
-    """The rule's name."""
-    match: Condition | SkipJsonSchema[None] = None
-    """Which events; only the last route may leave it out."""
-    split: SplitPart | SkipJsonSchema[None] = None
-    """How keys are drawn; needed where several variants have a weight."""
-    to: list[Arm] = Field(min_length=1, max_length=16)
-    """The variants; weights are 100 together."""
-
-    @classmethod
-    def look(cls, said: Mapping[str, Any]) -> Iterator[Wrong]:
-        """See `Part`."""
-        arms = [fields(arm) for arm in items(said.get("to"))]
-        weights = [arm.get("weight") for arm in arms]
-        numbers = [w for w in weights if isinstance(w, int | float) and not isinstance(w, bool)]
-        if len(numbers) == len(weights) > 0 and round(sum(numbers) * 100) != BUCKETS:
-            yield Wrong(("to",), "E_WEIGHT", f"weights that make {sum(numbers):g} percent", "100")
-        if len([n for n in numbers if n]) > 1 and said.get("split") is None:
-            yield Wrong((), "E_SALT", "a split without a salt", "split: {salt: NAME-OF-THE-TEST}")
-        titles = [f"{arm.get('name') or arm.get('version')}" for arm in arms]
-        for i, title in enumerate(titles):
-            if title in titles[:i]:
-                yield Wrong(("to", i), "E_VARIANTS", f"variant {title} twice", "every name once")
 
 
 class Schedule(Part):
@@ -243,8 +182,7 @@ class AbSpec(Common):
         """See `Part`."""
         yield from super().look(said)
         routes = [fields(route) for route in items(said.get("routes"))]
-        versions = [fields(a).get("version") for r in routes for a in items(r.get("to"))]
-        if said.get("candidate") is not None and said["candidate"] not in versions:
+        if said.get("candidate") is not None and said["candidate"] not in versions(routes):
             what = f"no route gives events to the candidate, {said['candidate']}"
             yield Wrong(("candidate",), "E_CANDIDATE", what, "a version of the routes")
         titles = [route.get("name") for route in routes]

@@ -130,7 +130,7 @@ class MetricPart(Part):
         bounds = [b for b in (least, most) if isinstance(b, int | float)]
         if bounds != sorted(bounds):
             yield Wrong(("min",), "E_METRIC", f"min {least} is above max {most}", "min below max")
-        if said.get("interval") in {"0s", "0ms", "0m"}:
+        if said.get("interval") in ("0s", "0ms", "0m"):
             yield Wrong(("interval",), "E_DURATION", "an interval of nothing", "30s, or another")
 
     def metric(self) -> Metric:

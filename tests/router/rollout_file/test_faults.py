@@ -367,7 +367,7 @@ EXACT: dict[str, tuple[str, str]] = {
     ),
     "a variant twice": (
         ab(f"{{name: all, split: {{salt: s}}, {ARMS.replace('7', '8')}}}"),
-        "9:70: E_VARIANTS: variant 8 twice; expected every name once",
+        "9:70: E_VARIANTS: 8 stands twice; expected every name once",
     ),
     "a route that hides others": (
         ab(
@@ -375,6 +375,35 @@ EXACT: dict[str, tuple[str, str]] = {
             f"{{name: some, match: {{matchLabels: {{event.a: b}}}}, split: {{salt: s}}, {ARMS}}}",
         ),
         "9:7: E_RULES: route all matches all, so nothing behind it is asked; expected a match",
+    ),
+    "a layer that misses the whole": (
+        ab(
+            "{name: all, split: {salt: s}, layer: {holdout: 10, experiments: "
+            '[{name: e, weight: 80, to: [{version: "8", weight: 100}]}]}}'
+        ),
+        "9:71: E_WEIGHT: weights that make 90 percent; expected 100",
+    ),
+    "a layer without a salt": (
+        ab(
+            "{name: all, layer: {experiments: "
+            '[{name: e, weight: 100, to: [{version: "8", weight: 100}]}]}}'
+        ),
+        "9:7: E_SALT: a split without a salt; expected split: {salt: NAME-OF-THE-TEST}",
+    ),
+    "a layer beside variants": (
+        ab(
+            f"{{name: all, split: {{salt: s}}, {ARMS}, layer: {{experiments: "
+            '[{name: e, weight: 100, to: [{version: "8", weight: 100}]}]}}'
+        ),
+        "9:7: E_VARIANTS: a route has variants or a layer; expected to, or layer",
+    ),
+    "an arm of less than a bucket": (
+        ab(
+            "{name: all, split: {salt: s}, layer: {holdout: 99.99, experiments: "
+            f"[{{name: e, weight: 0.01, {ARMS}}}]}}}}"
+        ),
+        "5:3: E_WEIGHT: e.7 would get a part of a bucket; "
+        "expected weights whose product has two decimals of a percent; round one of them",
     ),
     "a route twice": (
         ab(
@@ -498,6 +527,24 @@ def test_a_route_may_stand_in_two_namespaces() -> None:
     spaces = ["prod", "staging"]
     texts = [basic().replace("{name: late}", f"{{name: late, namespace: {s}}}") for s in spaces]
     assert [wanted.namespace for wanted in compiled("---\n".join(texts))] == spaces
+
+
+def test_experiments_of_a_layer_share_one_draw() -> None:
+    layer = (
+        "layer: {holdout: 10, experiments: ["
+        '{name: hours, weight: 40, to: [{name: new, version: "8", weight: 25}, '
+        '{name: old, version: "7", weight: 75}]}, '
+        '{name: fares, weight: 50, to: [{name: new, version: "9", weight: 100}]}]}'
+    )
+    (wanted,) = compiled(ab(f"{{name: all, split: {{salt: layer-1}}, {layer}}}"))
+    (rule,) = wanted.plan.rules
+    assert rule.split.salt == "layer-1"
+    assert [(v.name, v.version, v.buckets) for v in rule.variants] == [
+        ("holdout", "7", ((0, 1000),)),
+        ("hours.new", "8", ((1000, 2000),)),
+        ("hours.old", "7", ((2000, 5000),)),
+        ("fares.new", "9", ((5000, 10_000),)),
+    ]
 
 
 def test_without_a_time_a_schedule_may_lie_in_the_past() -> None:
