@@ -34,17 +34,19 @@ def shares(document: RoutingDocument) -> str:
     return "; ".join(rules)
 
 
-def route_rows(state: State, reports: Iterable[FleetReport], only: str | None) -> list[Row]:
-    """Return a row a route: what is in force, what is to come, who has it warm."""
+def route_rows(
+    state: State, reports: Iterable[FleetReport], only: str | None, now: int
+) -> list[Row]:
+    """Return a row a route at `now` (ms): what is in force, what is to come, who has it warm."""
     fleet = list(reports)
     return [
-        _route_row(state, state.routes[route], fleet)
+        _route_row(state, state.routes[route], fleet, now)
         for route in sorted(state.routes)
         if only is None or route == only
     ]
 
 
-def _route_row(state: State, route: RouteState, fleet: Sequence[FleetReport]) -> Row:
+def _route_row(state: State, route: RouteState, fleet: Sequence[FleetReport], now: int) -> Row:
     in_reach = reachable(route, state.earliest)
     current = next((a for a in reversed(in_reach) if a.effective <= state.earliest), route.head)
     users = [r for r in fleet if route.route in r.routes and not r.goodbye]
@@ -58,7 +60,7 @@ def _route_row(state: State, route: RouteState, fleet: Sequence[FleetReport]) ->
         "reason": current.reason,
         "rollout": _told_rollout(route),
         "frozen": _told_freeze(route),
-        "expired": _expired(state, current),
+        "expired": _expired(state, current, now),
         "scheduled": [
             {"revision": a.revision, "shares": shares(a.document), "effective": a.effective}
             for a in in_reach
@@ -83,12 +85,12 @@ def _told_freeze(route: RouteState) -> str:
     return f"{frozen.author or 'somebody'}{f': {frozen.reason}' if frozen.reason else ''}"
 
 
-def _expired(state: State, accepted: Accepted) -> list[str]:
+def _expired(state: State, accepted: Accepted, now: int) -> list[str]:
     """Return the versions that events go to although their releases have run out."""
     named = [
         state.release(accepted.document.model, version) for version in accepted.document.weighted()
     ]
-    return [r.version for r in named if r and 0 < r.valid_until <= state.now]
+    return [r.version for r in named if r and 0 < r.valid_until <= now]
 
 
 def proposal_rows(state: State) -> list[Row]:

@@ -6,6 +6,7 @@ from typing import Any
 import click
 import orjson
 
+from modelwire.clock import SystemClock
 from modelwire.control.history import documents, in_force_then, read_past
 from modelwire.control.state import Accepted, State
 from modelwire.routing.assign import CompiledDocument
@@ -37,7 +38,7 @@ def status(session: Session, route: str | None, wait: bool, timeout: float) -> N
         wait_until_none(lambda: _late(session, route), timeout)
         state = session.state()
     reports = live_reports(session)
-    rows = route_rows(state, reports, route)
+    rows = route_rows(state, reports, route, max(state.now, SystemClock().now()))
     if not session.as_json:
         for row in rows:
             _say_more(session, row)

@@ -10,6 +10,7 @@ from modelwire.control.reading import fold_log
 from modelwire_log.open import open_log
 from modelwire_router.changes import split
 from modelwire_router.cli.policy_file import read_policy
+from modelwire_router.demo.files import model
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.rollout import Rollout
 from tests.router.cli.desk import Desk
@@ -175,6 +176,15 @@ def test_a_change_is_proposed_and_approved_by_others(
     assert people.data("status")[0]["by"] == "ann"
     assert people.ok("proposals").err == "no proposals wait\n"
     assert "E_NO_PROPOSAL" in people("approve", number).err
+
+
+def test_a_release_that_ran_out_gets_no_events(people: Desk) -> None:
+    until = ("--valid-until", "2001-01-01T00:00:00Z")
+    people.ok("publish", ROUTE, model("v2"), "--version", "3", *until)
+    said = people("split", ROUTE, "1=50", "3=50")
+    assert said.code == 5
+    assert "E_EXPIRED_RELEASE: flights-late 3 was valid until" in said.err
+    people.ok("split", ROUTE, "1=100", "3=0")
 
 
 def test_what_would_be_refused_is_not_proposed(people: Desk) -> None:
