@@ -67,15 +67,14 @@ def judge(
     alpha = level(template)
     found: list[tuple[Finding, ...]] = []
     for metric in template.metrics:
-        if isinstance(metric.source, Query):
-            strata = pairs if metric.source.measure in _PAIRED else plain
-            looks = _looked(metric, metric.source, strata, alpha, evidence, now)
-            heard = evidence.heard
+        query, heard = metric.source, evidence.heard
+        if isinstance(query, Query):
+            strata = pairs if query.measure in _PAIRED else plain
+            times, at = _times(metric, query, strata, now)
+            look = Look(metric, query, strata, at, alpha, evidence, stable.version)
+            looks = _looked(look, times)
         else:
-            readings = sorted(
-                (r for r in evidence.readings if r.metric == metric.name and since <= r.at <= now),
-                key=lambda reading: reading.at,
-            )
+            readings = _readings(metric, evidence, since, now)
             looks = [_read(metric, reading) for reading in readings]
             heard = readings[-1].at if readings else None
         looks += _silence(metric, since if heard is None else max(heard, since), now)
@@ -90,26 +89,39 @@ def level(template: Template) -> float:
     return ALPHA / max(len(deciding), 1)
 
 
-def _looked(
-    metric: Metric, query: Query, strata: Strata, alpha: float, evidence: Evidence, now: int
-) -> list[Finding]:
-    """Return one finding for every interval of event time that brought something."""
-    if not strata.ends:
+def _looked(look: Look, times: Sequence[int]) -> list[Finding]:
+    """Return the finding of every look."""
+    if not times:
         return []
+    found, lacking = measure(look)
+    codes = verdicts(look.metric, found, lacking)
+    return [
+        _finding(look.metric, found, codes, place, time, look.alpha)
+        for place, time in enumerate(times)
+    ]
+
+
+def _times(metric: Metric, query: Query, strata: Strata, now: int) -> tuple[list[int], Places]:
+    """Return when looks were, one an interval that brought something, and how many strata each saw.
+
+    A window is seen when it is over; one that is longer than the interval while it lasts, too. A
+    label is mature when the stream itself has gone on for so long.
+    """
+    if not strata.ends:
+        return [], np.zeros(0, dtype=np.intp)
+    interval, begin, last = metric.interval, min(strata.starts), max(strata.ends)
     maturity = metric.maturity if query.measure in _LABELLED else 0
-    times, at = _times(strata, metric.interval, maturity, now)
-    found, lacking = measure(Look(metric, query, strata, at, alpha, evidence))
-    codes = verdicts(metric, found, lacking)
-    return [_finding(metric, found, codes, place, time, alpha) for place, time in enumerate(times)]
-
-
-def _times(strata: Strata, interval: int, maturity: int, now: int) -> tuple[list[int], Places]:
-    """Return when looks were, and how many strata each of them saw."""
-    begin = min(strata.starts)
-    ends = [end + maturity for end in strata.ends]
-    slots = sorted({-(-(end - begin) // interval) for end in (*strata.ends, *ends)})
-    times = [begin + slot * interval for slot in slots if begin + slot * interval <= now]
-    return times, np.searchsorted(np.array(ends), np.array(times, dtype=np.int64), side="right")
+    now_seen = begin + (now - begin) // interval * interval
+    ends = [
+        (now_seen if end > now and end - start > interval else end) + maturity
+        for start, end in zip(strata.starts, strata.ends, strict=True)
+    ]
+    # Strata stand by their ends: what comes before one that is seen is seen with it
+    seen = np.minimum.accumulate(np.array(ends, dtype=np.int64)[::-1])[::-1]
+    slots = sorted({-(-(end - begin) // interval) for end in (*strata.ends, *seen.tolist())})
+    until = min(now, begin - (begin - last) // interval * interval)
+    times = [begin + slot * interval for slot in slots if begin + slot * interval <= until]
+    return times, np.searchsorted(seen, np.array(times, dtype=np.int64), side="right")
 
 
 def _finding(
@@ -153,6 +165,12 @@ def _detail(metric: Metric, judgement: Judgement, samples: int, alpha: float) ->
         return ""
     few = samples < metric.min_samples
     return f"needs {metric.min_samples} samples" if few else "beyond the limit, maybe by chance"
+
+
+def _readings(metric: Metric, evidence: Evidence, since: int, now: int) -> list[Reading]:
+    """Return the readings of a metric, oldest first."""
+    mine = [r for r in evidence.readings if r.metric == metric.name and since <= r.at <= now]
+    return sorted(mine, key=lambda reading: reading.at)
 
 
 def _read(metric: Metric, reading: Reading) -> Finding:

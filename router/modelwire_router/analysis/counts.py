@@ -87,20 +87,29 @@ def quantiles(metric: Metric, table: Bins, quantile: float, at: Places, alpha: f
     2022, test quantiles so), which is a proportion. Against stable: values above `limit` times a
     threshold are counted on our side, those above the threshold on theirs; the threshold is
     stable's own quantile in the strata before, so that nothing is judged by what it has set.
+
+    Rows of one batch share their latency, so the windows have to prove it as well as the rows.
     """
 
     def compared(limit: float, up: bool, level: float) -> Flags:  # noqa: FBT001
         counts = _above_stable(table, quantile, limit, up=up)
         log_e = sequential.ratio(counts.hits, counts.events, 1.0, at, up=up)
-        return log_e >= -math.log(level)
+        (hits, others), (n, m) = counts.hits, counts.events
+        both = (n > 0) & (m > 0)
+        excess = divide(hits * m - others * n, np.where(both, n + m, np.inf))
+        steady = sequential.steadily(excess if up else -excess, both, at, level)
+        return (log_e >= -math.log(level)) & steady
 
     def limited(limit: float, up: bool, level: float) -> Flags:  # noqa: FBT001
         above = table.low >= limit if up else table.high >= limit
-        hits = upto(table.candidate @ above.astype(np.float64), at)
-        return sequential.proportion(hits, samples, 1 - quantile, up=up) >= -math.log(level)
+        hits, n = table.candidate @ above.astype(np.float64), table.candidate.sum(-1)
+        log_e = sequential.proportion(upto(hits, at), samples, 1 - quantile, up=up)
+        excess = hits - (1 - quantile) * n
+        steady = sequential.steadily(excess if up else -excess, n > 0, at, level)
+        return (log_e >= -math.log(level)) & steady
 
     ours, theirs = table.candidate, table.stable
-    samples, others = upto(ours.sum(-1), at), upto(theirs.sum(-1), at)
+    samples = upto(ours.sum(-1), at)
     relative = is_relative(metric)
     scale = matching(ours.sum(-1), theirs.sum(-1))
     mine = ours * (scale > 0)[..., None] if relative else ours
@@ -108,7 +117,7 @@ def quantiles(metric: Metric, table: Bins, quantile: float, at: Places, alpha: f
         _quantile(table, summed(mine, at), quantile),
         _quantile(table, summed(theirs * scale[..., None], at), quantile),
         samples,
-        others,
+        upto(theirs.sum(-1), at),
         proven(metric, alpha, compared if relative else limited),
         differs(metric, alpha, compared),
     )

@@ -3,19 +3,20 @@
 from dataclasses import dataclass
 
 from modelwire_schemas.rollout import Finding, Judgement
-from modelwire_schemas.telemetry import Output, Window
+from modelwire_schemas.telemetry import Output, Role, Window
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Whose windows: a version's, and where the version has several variants, one of them."""
+    """Whose windows: a version's, and of its live ones those of one variant, if it is named."""
 
     version: str
     variant: str = ""
 
     def holds(self, window: Window) -> bool:
         """Whether a window is of this side."""
-        return window.version == self.version and self.variant in {"", window.variant}
+        named = self.variant in {"", window.variant} or window.role is Role.SHADOW
+        return window.version == self.version and named
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,10 @@ _Found = tuple[Measured, Flags]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a metric is measured on: strata, how many of them each look sees, and the level."""
+    """What a metric is measured on: strata, how many of them each look sees, and the level.
+
+    `stable` is the version that a shadow's pairs are against.
+    """
 
     metric: Metric
     query: Query
@@ -35,6 +38,7 @@ class Look:
     at: Places
     alpha: float
     evidence: Evidence
+    stable: str
 
 
 def measure(look: Look) -> _Found:
@@ -104,25 +108,27 @@ def _disagreement(look: Look) -> _Found:
     strata, name = look.strata, _name_of_pairs(look)
 
     def pairs(window: Window) -> int:
-        moments = _pair(window, name).difference.moments
-        return moments.count + moments.odd or window.predictions  # text has no differences
+        pair = _pair(window, name, look.stable)
+        moments = pair.difference.moments
+        # Texts have no differences to count: each event of the shadow is a pair
+        return moments.count + moments.odd or (window.predictions if pair in window.pairs else 0)
 
     events = strata.counts(pairs)
-    counts = Counts(strata.counts(lambda window: _pair(window, name).unequal), events)
+    counts = Counts(strata.counts(lambda window: _pair(window, name, look.stable).unequal), events)
     found = proportions(look.metric, counts, look.at, look.alpha)
     return found, _silent(look)
 
 
 def _mean_difference(look: Look) -> _Found:
     name, windows = _name_of_pairs(look), look.strata.candidate
-    found_pairs = [_pair(window, name) for window in windows if window]
+    found_pairs = [_pair(window, name, look.stable) for window in windows if window]
     pairs = Paired(
         sums([pair.difference.moments for pair in found_pairs]),
         sums([pair.live.moments for pair in found_pairs]),
         sums([pair.shadow.moments for pair in found_pairs]),
     )
     found = paired(look.metric, pairs, look.at, look.alpha)
-    return found, _unusable(look, found, lambda window: _pair(window, name).difference)
+    return found, _unusable(look, found, lambda window: _pair(window, name, look.stable).difference)
 
 
 def _mean(pick: Callable[[Outcome], Moments]) -> Callable[[Look], _Found]:
@@ -246,9 +252,10 @@ def _named(outputs: Sequence[Output], name: str) -> Sketch:
     return next((output.sketch for output in outputs if output.name == name), Sketch())
 
 
-def _pair(window: Window, name: str) -> Pair:
-    nothing = Pair(name, "", Sketch(), Sketch(), Sketch())
-    return next((pair for pair in window.pairs if pair.output == name), nothing)
+def _pair(window: Window, name: str, against: str) -> Pair:
+    nothing = Pair(name, against, Sketch(), Sketch(), Sketch())
+    of = (name, against)
+    return next((pair for pair in window.pairs if (pair.output, pair.against) == of), nothing)
 
 
 def _worst(found: Sequence[_Found]) -> _Found:

@@ -8,7 +8,7 @@ with any leading axes.
 
 import numpy as np
 
-from modelwire_router.analysis.arithmetic import Array, Places, upto
+from modelwire_router.analysis.arithmetic import Array, Flags, Places, upto
 
 _TIMES = np.array([1.1, 1.2, 1.35, 1.6, 2.0, 3.0, 5.0, 10.0, 30.0])
 """By how much the odds may exceed the limit; whatever they do, the nearest one finds it."""
@@ -16,6 +16,10 @@ _TIMES = np.array([1.1, 1.2, 1.35, 1.6, 2.0, 3.0, 5.0, 10.0, 30.0])
 
 TUNED = 250.0
 """The tests of shares and areas are sharpest at some times so many samples."""
+
+
+DOZEN = 12
+"""So many windows let their own spread be known."""
 
 
 def proportion(hits: Array, events: Array, limit: float, *, up: bool) -> Array:
@@ -69,6 +73,19 @@ def spread(samples: Array, tuned: float, alpha: float) -> Array:
     some = np.maximum(samples, 1e-9)
     inside = np.sqrt(some / tuned + 1) / (2 * alpha) + 1
     return np.asarray(np.sqrt(2 * (1 + tuned / some) * np.log(inside)))
+
+
+def steadily(excess: Array, counted: Flags, at: Places, alpha: float) -> Flags:
+    """Return where an excess is proven by the windows alone, however events hang together in them.
+
+    `excess` by stratum is taken as one sample each, with the variance between them; a dozen of
+    strata have to be `counted` before anything is said.
+    """
+    windows = upto(counted.astype(np.float64), at)
+    total, squares = upto(excess, at), upto(excess**2, at)
+    variance = (squares - total**2 / np.maximum(windows, 1)) * windows / np.maximum(windows - 1, 1)
+    error = np.sqrt(np.maximum(variance, 1e-12))
+    return np.asarray((windows >= DOZEN) & (total / error > spread(windows, DOZEN / 2, alpha)))
 
 
 def share_error(share: Array, samples: Array, alpha: float) -> Array:

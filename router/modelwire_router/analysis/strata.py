@@ -46,23 +46,23 @@ class Sums:
 
 
 def align(windows: Iterable[Window], candidate: Side, stable: Side, now: int) -> Strata:
-    """Put the windows that are over at `now` (ms) side by side.
+    """Put the windows that have begun at `now` (ms) side by side.
 
     Live windows count; a candidate that has answered nothing live is judged by its shadow's.
     """
-    over = [window for window in windows if window.start + window.span <= now]
-    ours = [window for window in over if candidate.holds(window)]
+    begun = [window for window in windows if window.start <= now]
+    ours = [window for window in begun if candidate.holds(window)]
     live = [window for window in ours if window.role is Role.LIVE]
     if not any(window.routed for window in live):
         live = [window for window in ours if window.role is Role.SHADOW]
-    theirs = [w for w in over if stable.holds(w) and w.role is Role.LIVE]
+    theirs = [w for w in begun if stable.holds(w) and w.role is Role.LIVE]
     return _strata(live, theirs)
 
 
 def align_pairs(windows: Iterable[Window], candidate: Side, now: int) -> Strata:
     """Put the candidate's windows with pairs in order; the stable side is within the pairs."""
-    over = [w for w in windows if w.start + w.span <= now and candidate.holds(w)]
-    return _strata([window for window in over if window.role is Role.SHADOW], [])
+    ours = (window for window in windows if window.start <= now and candidate.holds(window))
+    return _strata([window for window in ours if window.role is Role.SHADOW], [])
 
 
 def bins(ours: Sequence[Sequence[Bin]], theirs: Sequence[Sequence[Bin]]) -> Bins:

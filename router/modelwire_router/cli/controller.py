@@ -21,7 +21,7 @@ def controller(session: Session, every: float) -> None:
     Any number may run: the log lets one of them take each step. Webhooks are signed with the
     secret in MODELWIRE_WEBHOOK_SECRET, or in the file that MODELWIRE_WEBHOOK_SECRET_FILE names.
     """
-    # scipy and the analysis are loaded here, and for no verb that only reads.
+    # The analysis is loaded here, and for no verb that only reads.
     from modelwire_router.controller import Controller
     from modelwire_router.outside.signing import read_secret
 

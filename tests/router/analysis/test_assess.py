@@ -1,0 +1,106 @@
+from dataclasses import replace
+
+from modelwire_router.analysis.assess import assess, judge, level
+from modelwire_router.analysis.evidence import Evidence, Planned, Side
+from modelwire_router.analysis.srm import NAME
+from modelwire_router.rollout.plan import Template
+from modelwire_schemas.rollout import Finding, Judgement
+from modelwire_schemas.telemetry import Role, Window
+from tests.router.analysis.made import SPAN, T0, window
+from tests.router.analysis.traces import (
+    ASKED,
+    DISAGREE,
+    ERRORS,
+    LOSS,
+    PSI,
+    both,
+    counts,
+    labelled,
+    shadowed,
+)
+
+CANDIDATE, STABLE = Side("2", "candidate"), Side("1", "stable")
+DAY = 86_400_000
+
+
+def named(windows: list[Window]) -> list[Window]:
+    """Return windows with the variants that a rollout gives its two sides."""
+    variants = {"2": "candidate", "1": "stable"}
+    live = [replace(w, variant=variants[w.version]) for w in windows if w.role is Role.LIVE]
+    return live + [replace(w, variant="shadow") for w in windows if w.role is Role.SHADOW]
+
+
+def newest(template: Template, windows: list[Window], now: int) -> list[Finding]:
+    evidence = Evidence(tuple(windows), heard=now)
+    return [looks[-1] for looks in judge(template, CANDIDATE, STABLE, evidence, T0, now)]
+
+
+def test_metrics_that_decide_share_the_level_and_others_take_nothing_of_it() -> None:
+    dry = replace(PSI, dry_run=True)
+    assert level(Template("t", (ERRORS, LOSS, dry, ASKED))) == 0.005
+
+
+def test_a_shadow_is_judged_whatever_its_variant_is_called() -> None:
+    (found,) = newest(Template("t", (DISAGREE,)), named(shadowed(500, 0.0, 5)), T0 + 6 * SPAN)
+    assert found.judgement is Judgement.PASS
+    assert found.samples == 3_000
+
+
+def test_pairs_against_another_version_than_stable_do_not_count() -> None:
+    windows = [
+        replace(w, pairs=tuple(replace(pair, against="2", unequal=500) for pair in w.pairs))
+        for w in shadowed(500, 0.0, 5)
+    ]
+    mixed = windows + [replace(w, revision=3) for w in shadowed(500, 0.0, 5)]
+    (found,) = newest(Template("t", (DISAGREE,)), named(mixed), T0 + 6 * SPAN)
+    assert (found.measured, found.samples) == (0.01, 3_000)
+
+
+def test_live_windows_of_another_variant_of_the_same_version_do_not_count() -> None:
+    staff = replace(window("2", events=5_000, errors=5_000), variant="staff")
+    windows = [*named(both([(500, 1)] * 6, [(9_500, 19)] * 6)), staff]
+    (found,) = newest(Template("t", (ERRORS,)), windows, T0 + 6 * SPAN)
+    assert found.judgement is Judgement.PASS
+    assert found.samples == 3_000
+
+
+def test_a_long_window_is_looked_at_while_it_lasts() -> None:
+    today = T0 - T0 % DAY
+    windows = [
+        replace(one, start=today, span=DAY) for one in named(both([(5_000, 400)], [(95_000, 190)]))
+    ]
+    (found,) = newest(Template("t", (ERRORS,)), windows, T0)
+    assert found.judgement is Judgement.FAIL
+    assert found.at <= T0
+
+
+def test_a_label_is_mature_when_the_stream_has_gone_on_though_the_stream_is_old() -> None:
+    template = Template("t", (replace(LOSS, maturity=60_000),))
+    windows = named(labelled("2", 1, 500, 0.2, range(6)) + labelled("1", 200, 5_000, 1.5, range(6)))
+    (early,) = newest(template, windows, T0 + DAY)
+    later = named(counts("1", [None] * 12 + [(1, 0)]))
+    (late,) = newest(template, windows + later, T0 + DAY)
+    assert (early.judgement, early.samples) == (Judgement.TOO_FEW, 0)
+    assert (late.judgement, late.samples) == (Judgement.FAIL, 3_000)
+
+
+def ratio(routed: int, slack: float = 0.0) -> Finding:
+    windows = named(counts("2", [(routed, 0)] * 20) + counts("1", [(20_000 - routed, 0)] * 20))
+    evidence = Evidence(tuple(windows), T0 + 20 * SPAN, planned=(Planned(2, 0.05, 0.95),))
+    template = Template("t", (ERRORS,))
+    evidence = replace(evidence, slack=slack)
+    standings = assess(template, CANDIDATE, STABLE, evidence, T0, T0 + 20 * SPAN)
+    assert standings[-1].finding.metric == NAME
+    return standings[-1].finding
+
+
+def test_events_that_are_not_divided_as_planned_are_for_an_operator() -> None:
+    assert ratio(1_000).judgement is Judgement.PASS
+    found = ratio(1_100)
+    assert found.judgement is Judgement.INCONCLUSIVE
+    assert (found.measured, found.reference) == (0.055, 0.05)
+
+
+def test_events_of_few_keys_may_be_off_the_plan_by_the_slack() -> None:
+    assert ratio(1_100, slack=0.2).judgement is Judgement.PASS
+    assert ratio(1_400, slack=0.2).judgement is Judgement.INCONCLUSIVE

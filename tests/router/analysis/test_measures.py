@@ -1,0 +1,117 @@
+"""Measures against a second opinion (scipy, scikit-learn), and tests against exact chances."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+from scipy import stats
+from sklearn import metrics
+
+from modelwire_router.analysis import sequential
+from modelwire_router.analysis.arithmetic import Array
+from modelwire_router.analysis.counts import quantiles
+from modelwire_router.analysis.drift import concurrent, drift
+from modelwire_router.analysis.quality import scores
+from modelwire_router.analysis.strata import Bins, bins
+from modelwire_router.rollout.plan import Measure, Metric, Query
+from modelwire_schemas.telemetry import bounds
+from tests.router.analysis.made import sketch
+
+ONE = np.array([1])
+LEVEL = 0.002
+
+
+def metric(measure: Measure, most: float = 0.1) -> Metric:
+    return Metric("m", Query(measure), most=most)
+
+
+def table(ours: Array, theirs: Array) -> Bins:
+    return bins([sketch(ours.tolist()).bins], [sketch(theirs.tolist()).bins])
+
+
+def _number(said: object) -> float:
+    """Return what an untyped library says as a number."""
+    return float(str(said))
+
+
+@pytest.mark.parametrize("up", [True, False])
+@pytest.mark.parametrize("chance", [0.001, 0.02, 0.4])
+def test_a_proportion_that_is_its_limit_has_an_e_value_of_one_on_average(
+    chance: float,
+    up: bool,  # noqa: FBT001
+) -> None:
+    hits = np.arange(0.0, 201.0)
+    likely = stats.binom.pmf(hits, 200, chance)
+    e_values = np.exp(sequential.proportion(hits, np.full(201, 200.0), chance, up=up))
+    assert np.isclose((likely * e_values).sum(), 1.0)
+
+
+@given(st.floats(0.0005, 0.7), st.floats(0.5, 1.4), st.integers(1, 60), st.integers(1, 60))
+@settings(max_examples=60, deadline=None)
+def test_a_ratio_that_keeps_its_limit_has_an_e_value_of_at_most_one_on_average(
+    base: float, limit: float, n: int, m: int
+) -> None:
+    ours, theirs = np.meshgrid(np.arange(n + 1.0), np.arange(m + 1.0), indexing="ij")
+    likely = stats.binom.pmf(ours, n, min(base * limit, 1.0)) * stats.binom.pmf(theirs, m, base)
+    hits = ours[..., None], theirs[..., None]
+    events = np.full(hits[0].shape, float(n)), np.full(hits[0].shape, float(m))
+    for up in (True, False) if base * limit <= 1 else (False,):
+        log_e = sequential.ratio(hits, events, limit, ONE, up=up)[..., 0]
+        assert (likely * np.exp(log_e)).sum() <= 1 + 1e-9
+
+
+def test_a_rate_that_is_its_limit_has_an_e_value_of_one_on_average() -> None:
+    hits = np.arange(0.0, 400.0)
+    likely = stats.poisson.pmf(hits, 50)
+    e_values = np.exp(sequential.rate(hits, np.full(400, 10.0), 5.0, up=False))
+    assert np.isclose((likely * e_values).sum(), 1.0)
+
+
+def test_latency_of_batches_that_share_their_time_blames_nobody() -> None:
+    chance = np.random.default_rng(5)
+    low, high = np.array([bounds(4_600 + place) for place in range(12)]).T
+    shape = np.exp(-0.4 * np.arange(12))
+    shape /= shape.sum()
+    ours, theirs = (100 * chance.multinomial(n, shape, (600, 60)).astype(float) for n in (5, 95))
+    relative = Metric("p99", Query(Measure.LATENCY), relative=True, most=1.0)
+    found = quantiles(relative, Bins(low, high, ours, theirs), 0.99, np.arange(1, 61), LEVEL)
+    assert found.beyond.any(-1).mean() <= 0.01
+
+
+def test_a_quantile_is_known_within_a_bin() -> None:
+    values = np.random.default_rng(1).lognormal(9, 0.7, 50_000)
+    for quantile in (0.5, 0.95, 0.99):
+        found = quantiles(
+            metric(Measure.LATENCY), table(values, values), quantile, ONE, LEVEL
+        ).value[0]
+        assert abs(found / np.quantile(values, quantile) - 1) < 0.035
+
+
+def test_ks_is_scipys_within_a_bin() -> None:
+    chance = np.random.default_rng(2)
+    ours, theirs = chance.normal(0.3, 1, 4_000), chance.normal(0, 1, 30_000)
+    held = concurrent(table(ours, theirs), ONE)
+    found = drift(metric(Measure.KS), held, LEVEL, Measure.KS).value[0]
+    assert abs(found - _number(stats.ks_2samp(ours, theirs)[0])) < 0.02
+
+
+def test_psi_of_a_shifted_normal_is_near_its_square() -> None:
+    chance = np.random.default_rng(3)
+    ours, theirs = chance.normal(0.5, 1, 40_000), chance.normal(0, 1, 40_000)
+    held = concurrent(table(ours, theirs), ONE)
+    found = drift(metric(Measure.PSI), held, LEVEL, Measure.PSI).value[0]
+    assert 0.2 < found < 0.27  # 0.25 for the densities, less what deciles hide
+
+
+def test_auc_is_scikit_learns_within_a_bin() -> None:
+    chance = np.random.default_rng(4)
+    real = chance.random(20_000)
+    label = chance.random(20_000) < real
+    both = bins([sketch(real[label].tolist()).bins, sketch(real[~label].tolist()).bins], [(), ()])
+    ours, theirs = both.candidate, both.stable
+    positives = Bins(both.low, both.high, ours[:1], theirs[:1])
+    negatives = Bins(both.low, both.high, ours[1:], theirs[1:])
+    found = scores(metric(Measure.AUC), positives, negatives, ONE, LEVEL, Measure.AUC)
+    area: Callable[..., object] = metrics.roc_auc_score
+    assert abs(found.value[0] - _number(area(label, real))) < 0.003
