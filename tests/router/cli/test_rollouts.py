@@ -1,0 +1,146 @@
+"""Rollouts from the terminal: begin one from a file, look at it, promote, pause, abort, retry."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from modelwire.door import connect
+from modelwire.models import Models
+from tests.processes import modelwire, running
+from tests.router.cli.desk import Desk
+from tests.waiting import eventually
+
+ROUTE = "flights-late"
+
+CANARY = """
+apiVersion: modelwire.io/v1
+kind: Rollout
+metadata: {name: flights-late}
+spec:
+  stable: "1"
+  candidate: "2"
+  split: {key: event.tailnum, salt: late}
+  strategy:
+    canary:
+      steps:
+        - setWeight: 10
+        - pause: {}
+        - setWeight: 50
+        - pause: {}
+        - setWeight: 100
+"""
+
+
+@pytest.fixture
+def file(route: Desk) -> Path:
+    return route.write("canary.yaml", CANARY)
+
+
+@pytest.fixture
+def live(route: Desk) -> Iterator[Models]:
+    with connect(route.url, application="app", cache=route.folder / "cache") as models:
+        models.route(ROUTE).wait_until_ready(20)
+        yield models
+
+
+def standing(desk: Desk) -> tuple[str, str]:
+    (row,) = desk.data("get", ROUTE)
+    return row["phase"], row["step"]
+
+
+def test_a_rollout_begins_with_a_candidate_that_gets_nothing(route: Desk, file: Path) -> None:
+    said = route.ok("apply", "-f", file)
+    assert f"{ROUTE}: canary 1 → 2, 5 steps" in said.out
+    assert standing(route) == ("progressing", "0/5")
+    assert "○ weight 50 %" in route.ok("get", ROUTE).out
+    assert "waits for readiness" in route.ok("get", ROUTE).out
+
+
+def test_a_second_rollout_is_refused_while_one_is_under_way(route: Desk, file: Path) -> None:
+    route.ok("apply", "-f", file)
+    said = route("apply", "-f", file)
+    assert (said.code, said.err.partition(":")[0]) == (4, "E_ROLLOUT")
+
+
+def test_a_file_for_another_stable_version_is_refused(route: Desk, file: Path) -> None:
+    route.ok("flip", ROUTE, "2")
+    end = route.end()
+    said = route("apply", "-f", file)
+    assert (said.code, said.err.partition(":")[0], route.end()) == (5, "E_STABLE", end)
+
+
+def test_a_file_for_another_namespace_is_refused(route: Desk) -> None:
+    text = CANARY.replace("{name: flights-late}", "{name: flights-late, namespace: staging}")
+    said = route("apply", "-f", route.write("other.yaml", text))
+    assert (said.code, said.err.partition(":")[0]) == (5, "E_NAMESPACE")
+
+
+def test_a_rollout_is_promoted_by_hand_to_its_end(route: Desk, file: Path) -> None:
+    route.ok("apply", "-f", file)
+    for step in range(1, 5):
+        route.ok("promote", ROUTE)
+        assert standing(route) == ("progressing", f"{step}/5")
+    route.ok("promote", ROUTE)
+    assert standing(route) == ("completed", "5/5")
+    assert route.data("status", ROUTE)[0]["shares"] == "2 100 %"
+    assert route("promote", ROUTE).code == 5
+
+
+def test_a_full_promotion_takes_all_steps_in_one_record(route: Desk, file: Path) -> None:
+    route.ok("apply", "-f", file)
+    route.ok("promote", ROUTE, "--full", "--reason", "it is Friday")
+    assert standing(route) == ("completed", "5/5")
+
+
+def test_an_aborted_rollout_is_back_at_once_and_may_be_retried(route: Desk, file: Path) -> None:
+    route.ok("apply", "-f", file)
+    route.ok("promote", ROUTE)
+    assert route("retry", ROUTE).code == 5
+    route.ok("abort", ROUTE, "--reason", "complaints")
+    assert standing(route)[0] == "aborted"
+    assert route.data("status", ROUTE)[0]["shares"] == "1 100 %"
+    route.ok("retry", ROUTE)
+    assert standing(route) == ("progressing", "0/5")
+
+
+def test_a_paused_rollout_says_so_and_is_resumed(route: Desk, file: Path) -> None:
+    route.ok("apply", "-f", file)
+    assert route("resume", ROUTE).code == 5
+    route.ok("pause", ROUTE, "--reason", "lunch")
+    (row,) = route.data("get", ROUTE)
+    assert (row["phase"], row["note"]) == ("paused", "lunch")
+    route.ok("resume", ROUTE)
+    assert standing(route) == ("progressing", "0/5")
+
+
+def test_a_file_is_compared_with_what_runs(route: Desk, file: Path) -> None:
+    assert route("diff", "-f", file).code == 1
+    route.ok("apply", "-f", file)
+    assert route("diff", "-f", file).code == 0
+    other = route.write("other.yaml", CANARY.replace("setWeight: 50", "setWeight: 60"))
+    said = route("--json", "diff", "-f", other)
+    assert (said.code, [row["field"] for row in said.rows]) == (1, ["steps"])
+
+
+def test_a_route_without_a_rollout_says_how_one_begins(route: Desk) -> None:
+    said = route("get", ROUTE)
+    assert said.code == 3
+    assert "E_NO_ROLLOUT" in said.err
+    assert "modelwire apply -f" in said.err
+
+
+@pytest.mark.usefixtures("live")
+def test_the_controller_takes_the_steps_and_ends_by_a_signal(route: Desk, file: Path) -> None:
+    route.ok("apply", "-f", file)
+    with running(*modelwire("--log", route.url, "controller", "--every", "0.1")) as controller:
+        eventually(lambda: standing(route) == ("progressing", "1/5"), within=30)
+        route.ok("promote", ROUTE)
+        eventually(lambda: standing(route) == ("progressing", "3/5"), within=30)
+        route.ok("promote", ROUTE)
+        eventually(lambda: standing(route)[0] == "completed", within=30)
+        controller.send(signal.SIGTERM)
+        code, out, err = controller.end()
+    assert (code, out) == (0, "3 changes\n")
+    assert f"{ROUTE}: step 5 of 5" in err
