@@ -101,14 +101,14 @@ def test_psi_of_a_shifted_normal_is_near_its_square() -> None:
     assert 0.2 < found < 0.27  # 0.25 for the densities, less what deciles hide
 
 
-def test_auc_is_scipys_share_of_pairs_won_within_a_bin() -> None:
+def test_auc_is_the_share_of_pairs_won_within_a_bin() -> None:
     chance = np.random.default_rng(4)
-    real = chance.random(20_000)
-    label = chance.random(20_000) < real
+    real = chance.random(4_000)
+    label = chance.random(4_000) < real
     both = bins([sketch(real[label].tolist()).bins, sketch(real[~label].tolist()).bins], [(), ()])
     ours, theirs = both.candidate, both.stable
     positives = Bins(both.low, both.high, ours[:1], theirs[:1])
     negatives = Bins(both.low, both.high, ours[1:], theirs[1:])
     found = scores(metric(Measure.AUC), positives, negatives, ONE, LEVEL, Measure.AUC)
-    won = _number(stats.mannwhitneyu(real[label], real[~label])[0])
-    assert abs(found.value[0] - won / (label.sum() * (~label).sum())) < 0.003
+    won = (real[label][:, None] > real[~label]).mean()
+    assert abs(found.value[0] - won) < 0.003
