@@ -171,6 +171,15 @@ def test_a_rollback_and_a_pause_need_nobody_at_any_time() -> None:
     book.must(stepped(book, 0, 3, phase=Phase.ROLLED_BACK, at_once=True))
 
 
+def test_to_make_a_scheduled_change_earlier_is_a_change() -> None:
+    book = served()
+    later = book.now + 10 * MINUTE
+    book.must(change("2", 1, at=later))
+    ruled(approvals=TWO, book=book)
+    assert book.say(change("2", 2, cancels=(2,))).code == "E_APPROVAL"
+    book.must(change("2", 2, at=later, cancels=(2,)))
+
+
 def test_to_warm_a_version_needs_nobody_at_any_time() -> None:
     book = ruled(approvals=TWO, blackouts=(Blackout(0, 2**60),))
     book.must(change({"1": 10_000, "2": 0}, 1))
