@@ -103,7 +103,9 @@ class Runtime:
         self._reporter = Reporter(
             log, config.namespace, self.report, self._follower.note, clock=clock
         )
-        self._telemetry = TelemetryReporter(log, config.namespace, live.recorder, self.measured)
+        self._telemetry = TelemetryReporter(
+            log, config.namespace, live.recorder, self.measured, live.collect
+        )
 
     def start(self) -> None:
         """Start the threads; returns at once."""
@@ -214,6 +216,7 @@ class Runtime:
         return servable.model.resident
 
     def _drop(self, version: ModelVersion) -> None:
+        self.live.collect()  # what the version has answered goes with it
         self._shelf.drop(version)
         self._holds.pop(version).close()
 

@@ -19,13 +19,16 @@ UNROUTED = frozenset({"E_KEY", "E_NO_KEY"})
 class Scored(NamedTuple):
     """Answers with the event's time (ms) and the watched inputs of each row.
 
-    `rows` are those that were committed; None: all.
+    `rows` are those that were committed; None: all. Of answers that are counted elsewhere only the
+    values are taken (`counts` False), of others only counts (`values` False).
     """
 
     answers: Answers
     times: Sequence[int]
     rows: Sequence[int] | None = None
     inputs: Mapping[str, Floats] | None = None
+    counts: bool = True
+    values: bool = True
 
     @property
     def size(self) -> int:
@@ -34,34 +37,44 @@ class Scored(NamedTuple):
 
     def add_to(self, windows: Windows) -> None:
         """Count every row where it was routed."""
-        answers = self.answers
-        failed = {row: error.code for row, error in answers.errors}
-        outputs = {name: as_floats(values) for name, values in answers.outputs.items()}
-        for told, number, start, span, rows in groups(answers, self.times, self._routed(failed)):
-            key = live_key(told, start, span)
-            window = windows.window(key, len(rows))
-            window.routed += len(rows)
-            good = np.array([row for row in rows.tolist() if row not in failed], np.intp)
-            good = good if failed else rows
-            if len(good) < len(rows):
-                window.errors.update(failed[row] for row in rows.tolist() if row in failed)
-            if answers.raised:
-                window.errors.update("E_MODEL" for r in good.tolist() if r in answers.raised)
-            if self.inputs:
-                for name, values in self.inputs.items():
-                    window.input(name, values[rows])
-            if told.served_by != told.routed_to:
-                window.substituted += len(good)
-                continue
-            self._answered(window, number, good, outputs)
+        failed = {row: error.code for row, error in self.answers.errors}
+        outputs = self.answers.outputs.items() if self.values else ()
+        numbers = {name: as_floats(values) for name, values in outputs}
+        for group in groups(self.answers, self.times, self._routed(failed)):
+            told, rows = group.told, group.rows
+            window = windows.window(live_key(told, group.start, group.span), len(rows))
+            good = rows
+            if failed:
+                good = np.array([row for row in rows.tolist() if row not in failed], np.intp)
+            if self.counts:
+                self._count(window, told, rows, good, failed)
+            for name, values in (self.inputs or {}).items():
+                window.input(name, values[rows])
+            # Of what another version answered nothing is learned about the one that was meant.
+            if self.values and len(good) and told.served_by == told.routed_to:
+                self._measure(window, group.number, good, numbers)
 
-    def _answered(
+    def _count(
+        self,
+        window: Measured,
+        told: Provenance,
+        rows: Indices,
+        good: Indices,
+        failed: Mapping[int, str],
+    ) -> None:
+        window.routed += len(rows)
+        if len(good) < len(rows):
+            window.errors.update(failed[row] for row in rows.tolist() if row in failed)
+        if self.answers.raised:
+            window.errors.update("E_MODEL" for r in good.tolist() if r in self.answers.raised)
+        if told.served_by == told.routed_to:
+            window.predictions += len(good)
+        else:
+            window.substituted += len(good)
+
+    def _measure(
         self, window: Measured, number: int, good: Indices, outputs: Mapping[str, Floats | None]
     ) -> None:
-        """Count what the version that was meant has answered; of others nothing is learned."""
-        if not len(good):
-            return
-        window.predictions += len(good)
         for name, values in outputs.items():
             if values is not None:
                 window.output(name, values[good])

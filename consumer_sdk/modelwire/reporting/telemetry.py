@@ -31,7 +31,10 @@ TRIM_S = 600.0
 
 
 class TelemetryReporter:
-    """Appends what `recorder` counted. Whatever fails here is logged, and disturbs nobody."""
+    """Appends what `recorder` counted, once `collect` has noted the rest.
+
+    Whatever fails here is logged, and disturbs nobody.
+    """
 
     def __init__(
         self,
@@ -39,11 +42,13 @@ class TelemetryReporter:
         namespace: str,
         recorder: Recorder,
         told: Callable[[Sequence[Window]], Telemetry],
+        collect: Callable[[], None] = lambda: None,
     ) -> None:
         self._log = log
         self._stream = topic(namespace, "telemetry")
         self._recorder = recorder
         self._told = told
+        self._collect = collect
         self._stop = threading.Event()
         self._failing = False
         self._trimmed: dict[Place, int] = {}
@@ -68,6 +73,7 @@ class TelemetryReporter:
     def report(self) -> None:
         """Tell what changed; raises nothing, and tells the next time what failed now."""
         try:
+            self._collect()
             for part in parts(self._recorder.changed()):
                 self._append(part)
             self._trim()

@@ -176,7 +176,7 @@ class Joiner:
 
 def _first(score: Any) -> float:  # noqa: ANN401 - whatever JSON holds
     """Return a score, the first where there are several."""
-    return float(score[0]) if type(score) is list else float(score)
+    return float(np.ravel(score)[0])
 
 
 def _keep(held: dict[K, V], key: K, value: V) -> None:

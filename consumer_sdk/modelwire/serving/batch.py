@@ -86,7 +86,7 @@ def predict_whole(
         outputs = servable.fast(inputs)
     except Exception:  # what it means is found out row by row
         return None
-    servable.count(size)
+    quick.answered.add(size)
     return Answers(outputs, servable.names, size, (quick.provenance,))
 
 
@@ -267,6 +267,7 @@ def _run_each(work: _Work, part: Part, good: Indices, columns: "_Columns") -> No
         where = np.array([row], np.intp)
         try:
             answer = run(decision, work.rows.body(row))
+            part.servable.tick()
         except ModelwireError as error:
             other = work.plan.fallback(part.accepted, part.servable)
             if other is None:
@@ -275,6 +276,7 @@ def _run_each(work: _Work, part: Part, good: Indices, columns: "_Columns") -> No
             told = work.plan.substitute_provenance(part.provenance, other)
             try:
                 answer = run(Decision(other, told, None), work.rows.body(row))
+                other.tick()
             except ModelwireError as second:
                 work.fail(row, second)
                 continue

@@ -7,6 +7,7 @@ from modelwire.control.timeline import BelowFloor
 from modelwire.serving.answer import Answer
 from modelwire.serving.past import Past
 from modelwire.serving.plan import Decision, Event, RoutePlan
+from modelwire.serving.servable import Servable
 from modelwire.serving.settling import business_time
 from modelwire_schemas.errors import NotReady, Rejected
 from modelwire_schemas.routing import Staleness
@@ -53,21 +54,20 @@ def decide(
 
 
 def serve(
-    plan: RoutePlan, accepted: Accepted, event: Event, *, settled: bool, ahead: bool = False
-) -> Answer:
-    """Return an event's answer; where its version raises, a fallback answers.
+    plan: RoutePlan, accepted: Accepted, decision: Decision, event: Event
+) -> tuple[Answer, Servable]:
+    """Return an event's answer and who gave it; where its version raises, a fallback does.
 
     Raises Rejected `E_MODEL` when none does, or the field at fault.
     """
-    decision = decide(plan, accepted, event, settled=settled, ahead=ahead)
     try:
-        return run(decision, event.body)
+        return run(decision, event.body), decision.servable
     except Rejected as error:
         other = None if error.code != "E_MODEL" else plan.fallback(accepted, decision.servable)
         if other is None:
             raise
         told = plan.substitute_provenance(decision.provenance, other)
-        return run(Decision(other, told, decision.bucket), event.body)
+        return run(Decision(other, told, decision.bucket), event.body), other
 
 
 def run(decision: Decision, event: object) -> Answer:
@@ -78,5 +78,4 @@ def run(decision: Decision, event: object) -> Answer:
         outputs = servable.model.fast(feed)
     except Exception as error:  # a model may raise anything; its neighbours must not suffer
         raise servable.failed(error) from None
-    servable.tick()
     return Answer(outputs, servable.names, 0, decision.provenance, decision.bucket)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from modelwire.clock import Clock
 from modelwire.control.state import State
+from modelwire.reporting.calls import Calls
 from modelwire.reporting.counters import Tally
 from modelwire.reporting.recorder import Recorder
 from modelwire.serving.shadowing import Shadows
@@ -28,6 +29,14 @@ class Live:
     def present(self, snapshot: Snapshot) -> int:
         """Return the log's time now (ms), as far as a snapshot knows it."""
         return (self.monotonic_ns() + snapshot.skew_ns) // 1_000_000
+
+    def collect(self) -> None:
+        """Note what applications called for since this was asked last."""
+        snapshot = self.snapshot
+        now = self.present(snapshot)
+        for servable in snapshot.warm.values():
+            for belongs, count in servable.collect():
+                self.recorder.note(Calls(belongs, now, count, {}, count))
 
     def replace(self, snapshot: Snapshot) -> None:
         """Swap the snapshot."""

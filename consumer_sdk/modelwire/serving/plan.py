@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeAlias, cast
 
 from modelwire.control.state import ALWAYS, Accepted, RouteState
 from modelwire.control.timeline import BelowFloor, boundaries, in_force
+from modelwire.reporting.calls import Answered
 from modelwire.routing.assign import CompiledDocument
 from modelwire.routing.assignment import Assignment, Counts
 from modelwire.serving.answer import Provenance
@@ -52,6 +53,7 @@ class Quick:
     provenance: Provenance
     begins: int
     ends: int
+    answered: Answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +239,8 @@ class RoutePlan:
         servable = self.warm(accepted.document.model, sole.version) if sole else None
         if sole is None or servable is None:
             return None
-        return Quick(servable, self.provenance(accepted, sole, servable), begins, self.until)
+        told = self.provenance(accepted, sole, servable)
+        return Quick(servable, told, begins, self.until, servable.called(told))
 
     def _substitute(
         self, accepted: Accepted, assigned: Assignment, event: Event

@@ -9,7 +9,9 @@ from typing import Any, cast
 import numpy as np
 
 from modelwire.loading.formats import Model
-from modelwire.reporting.counters import Counter, Tally
+from modelwire.reporting.calls import Answered, Who, who
+from modelwire.reporting.counters import Tally
+from modelwire.serving.answer import Provenance
 from modelwire.serving.arrays import several_rows
 from modelwire.serving.features import Features
 from modelwire.serving.slots import Inputs
@@ -25,9 +27,6 @@ BREAK_AFTER = 50
 CUT_OFF_S = 60.0
 """Seconds after which a version that was cut off is tried again, with one event."""
 
-NOTED = 1000
-"""Batches that are noted before their rows are added up."""
-
 
 class Servable:
     """A loaded, warm version. Its own reference count is the count of its borrowers.
@@ -39,14 +38,15 @@ class Servable:
     __slots__ = (
         "__weakref__",
         "_answered_then",
-        "_batches",
+        "_called",
+        "_collected",
         "_counting",
         "_cut_off_until",
         "_in_a_row",
-        "_in_batches",
-        "_singles",
+        "_streamed",
         "array",
         "contract",
+        "count",
         "digest",
         "errors",
         "fast",
@@ -78,10 +78,11 @@ class Servable:
         self.array: Callable[[Any], Inputs] = self.features.array
         self.names = tuple(tensor.name for tensor in model.outputs)
         self.run_ns = run_ns
-        self._singles = Counter()
-        self.tick = self._singles.tick
-        self._in_batches = 0
-        self._batches: list[int] = []
+        self._streamed = Answered()
+        self.count = self._streamed.add
+        self.tick = self._streamed.tick
+        self._called: dict[Who, Answered] = {}
+        self._collected: dict[Who, int] = {}
         self._counting = threading.Lock()
         self.errors = Tally()
         self._in_a_row = 0
@@ -105,20 +106,28 @@ class Servable:
             return self.features.one(cast("Mapping[str, object]", event))
         return self.array(event)
 
-    def count(self, rows: int) -> None:
-        """Count the predictions of a batch; a lock for each would cost more than the append."""
-        batches = self._batches
-        batches.append(rows)
-        if len(batches) >= NOTED:
-            self.predictions()
+    def called(self, told: Provenance) -> Answered:
+        """Return what counts answers that an application called for, by where they belong."""
+        belongs = who(told)
+        found = self._called.get(belongs)
+        if found is None:
+            with self._counting:
+                found = self._called.setdefault(belongs, Answered())
+        return found
+
+    def collect(self) -> list[tuple[Who, int]]:
+        """Return how many answers were called for since this was asked last."""
+        with self._counting:
+            counts = {belongs: answered.value() for belongs, answered in self._called.items()}
+            before, self._collected = self._collected, counts
+        more = ((belongs, count - before.get(belongs, 0)) for belongs, count in counts.items())
+        return [(belongs, count) for belongs, count in more if count]
 
     def predictions(self) -> int:
         """Return how many events it has answered."""
         with self._counting:
-            noted = len(self._batches)
-            self._in_batches += sum(self._batches[:noted])
-            del self._batches[:noted]
-            return self._singles.value() + self._in_batches
+            called = sum(answered.value() for answered in self._called.values())
+        return self._streamed.value() + called
 
     def failed(self, error: Exception) -> Rejected:
         """Count a run that raised, and return what to tell of it."""

@@ -6,9 +6,10 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from modelwire.reporting.calls import NOTED
 from modelwire.serving.features import Features, compile_features
 from modelwire.serving.rows import Rows
-from modelwire.serving.servable import NOTED, Servable
+from modelwire.serving.servable import Servable
 from modelwire.testing.functions import FunctionModel, WholeEvents
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.routing import ModelVersion
