@@ -32,7 +32,7 @@ $(DEV): $(FULL)
 	@$(PIP) install --quiet --group dev
 	@touch $@
 
-.PHONY: install kafka check test soak docs demo demo-kafka bench clean help
+.PHONY: install kafka check test soak docs demo demo-kafka bench decisions clean help
 
 install: $(DEV) ## make .venv: modelwire editable, its extras, the development tools
 	@echo "$(VENV) is ready"
@@ -65,6 +65,9 @@ demo-kafka: $(FULL) kafka ## the same on a real Kafka
 
 bench: $(DEV) kafka ## measure speed and memory; writes benchmarks/results.md and results.png
 	$(BIN)/python -m benchmarks.run
+
+decisions: $(DEV) ## simulate how well rollouts are judged; writes benchmarks/decisions/results.md and .png
+	$(BIN)/python -m benchmarks.decisions.run
 
 clean: ## remove .venv, the caches and what was built; the Kafka jars stay
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage

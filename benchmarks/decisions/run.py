@@ -1,4 +1,4 @@
-"""Runs the experiments and writes results.md and results.png beside it: about three minutes."""
+"""Runs the experiments and writes results.md and results.png beside it: a minute or two."""
 
 import time
 from dataclasses import dataclass
@@ -95,7 +95,7 @@ def _write(path: Path, rows: list[Row], seconds: float) -> None:
     table = [f"| {r.what} | {r.goal} | {r.measured} | {marks[r.met]} |" for r in rows]
     text = "\n".join([
         "# How well the analysis decides", "",
-        f"Simulated by `python -m benchmarks.decisions.run` in {seconds:.0f} s with fixed seeds, "
+        f"Simulated by `make decisions` in {seconds:.0f} s with fixed seeds, "
         "through the functions that the controller calls.", "",
         f"{ROLLOUTS:,} rollouts each: 2,000 events/s, half an hour, 1 %, 5 %, 25 % for ten minutes "
         "each, looked at after every window of 10 s. Errors, latency and loss rise and fall by "
