@@ -1,3 +1,5 @@
+"""A template is judged on the windows of both sides, of shadows, and of the plan."""
+
 from dataclasses import replace
 
 from modelwire_router.analysis.assess import assess, judge, level

@@ -1,3 +1,5 @@
+"""Reports merge in any order, count once, and bad windows are refused alone."""
+
 import math
 from dataclasses import replace
 

@@ -1,3 +1,5 @@
+"""Looks settle into one judgement, and metrics into one for all."""
+
 import pytest
 
 from modelwire_router.analysis.evidence import Standing

@@ -1,3 +1,5 @@
+"""Every trace of the table is judged as it should be."""
+
 import pytest
 
 from modelwire_router.analysis.assess import assess
