@@ -196,9 +196,9 @@ def _waiting(standing: Standing, reports: Iterable[Heard], now: int) -> tuple[st
 def _evidence(standing: Standing, world: World) -> Evidence:
     route = standing.route.route
     by_event = standing.plan.split.by is SplitBy.EVENT
-    windows = world.samples.windows(route)
+    base = standing.route.base
     return Evidence(
-        windows=tuple(w for w in windows if w.start >= standing.rollout.started),
+        windows=world.samples.windows(route, base.revision + 1 if base else 1),
         heard=world.samples.heard(route),
         readings=tuple(
             Reading(question.name, answer.at, answer.value, answer.error)
