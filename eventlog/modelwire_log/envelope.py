@@ -27,6 +27,7 @@ from modelwire_schemas.routing import (
     RoutingChanged,
     RoutingProposed,
 )
+from modelwire_schemas.snapshot import SnapshotChunk
 from modelwire_schemas.telemetry import Telemetry
 
 _extend = cast("Callable[[int, bytes], int]", google_crc32c.extend)
@@ -45,6 +46,7 @@ TYPES: Mapping[Kind, str] = {
     Kind.FLEET_REPORT: "io.modelwire.fleet.report.v1",
     Kind.ARTIFACT_CHUNK: "io.modelwire.artifact.chunk.v1",
     Kind.TELEMETRY: "io.modelwire.telemetry.v1",
+    Kind.SNAPSHOT_CHUNK: "io.modelwire.snapshot.chunk.v1",
 }
 KINDS = {name.encode(): kind for kind, name in TYPES.items()}
 
@@ -70,8 +72,7 @@ def seal(event: Event, *, source: str, time: int | None = None) -> Message:
     }
     if time is not None:
         headers["ce_time"] = _rfc3339(time).encode()
-    if isinstance(event, ControlRecord):
-        headers["ce_foldversion"] = str(event.command.fold).encode()
+    headers.update(_fold_header(event))
     headers["ce_crc32c"] = _crc32c(value, headers)
     return Message(value=value, key=subject.encode(), headers=tuple(headers.items()))
 
@@ -109,6 +110,8 @@ def subject_of(event: Event) -> str:
             return f"{sha256}:{index}"
         case Telemetry(windows=windows):
             return f"route/{windows[0].route}"
+        case SnapshotChunk(index=index):
+            return f"state/{index}"
 
 
 def _asked_for(body: Body) -> str:
@@ -135,6 +138,18 @@ def _id_of(event: Event, value: bytes, time: int | None) -> str:
             return hashlib.sha256(b"%s@%d" % (value, time or 0)).hexdigest()[:32]
         case ArtifactChunk():
             return subject_of(event)
+        case SnapshotChunk(sha256=sha256, index=index):
+            return f"{sha256}:{index}"
+
+
+def _fold_header(event: Event) -> dict[str, bytes]:
+    match event:
+        case ControlRecord(command=command):
+            return {"ce_foldversion": str(command.fold).encode()}
+        case SnapshotChunk(fold=fold):
+            return {"ce_foldversion": str(fold).encode()}
+        case _:
+            return {}
 
 
 def _open(record: Record) -> Event:
@@ -177,10 +192,9 @@ def _check_fold(headers: Mapping[str, bytes]) -> None:
 def _check_words(event: Event, record: Record, headers: Mapping[str, bytes]) -> None:
     """Headers are a copy of what the value says; where they differ the writer is at fault."""
     subject = subject_of(event).encode()
-    expected = {"ce_subject": subject, "ce_specversion": b"1.0"}
+    expected = {"ce_subject": subject, "ce_specversion": b"1.0", **_fold_header(event)}
     if isinstance(event, ControlRecord):
         expected["ce_id"] = event.command.request_id.encode()
-        expected["ce_foldversion"] = str(event.command.fold).encode()
     given = {name: headers.get(name) for name in expected}
     if given != expected or record.key != subject:
         raise Rejected(

@@ -19,6 +19,7 @@ from modelwire_router.outside.asking import Asker
 from modelwire_router.outside.notify import Notifier
 from modelwire_router.outside.words import Notice, Question, hears
 from modelwire_router.rollout.plan import HookKind
+from modelwire_router.snapshots import Snapshots
 from modelwire_schemas.control import FOLD_VERSION
 from modelwire_schemas.errors import ModelwireError
 from modelwire_schemas.fleet import FleetReport
@@ -82,6 +83,7 @@ class Controller:
         self._every = every
         self._clock = LogClock(machine)
         self._observer = Observer(log, namespace)
+        self._snapshots = Snapshots(log, namespace, self.name)
         self._asker = Asker(self._clock, secret=secret)
         self._notifier = Notifier(self._clock, secret=secret)
         self._stop = threading.Event()
@@ -121,6 +123,7 @@ class Controller:
             self._tell_fault(route, fault)
         for send in decision.sends:
             self._send(send)
+        self._snapshots.keep(self._observer.state)
         self.looks += 1
         return decision
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from modelwire.control.reading import fold_log
 from modelwire.control.state import State
-from modelwire_log.contract import Log
+from modelwire_log.contract import START, Log
 from modelwire_router.analysis.samples import Samples
 from modelwire_router.decide import World
 from modelwire_router.fleet import FleetReader
@@ -35,7 +35,8 @@ class Observer:
 
         Raises Unavailable while the log is away.
         """
-        self.state = fold_log(self._log, self._namespace, state=self.state)
+        known = None if self.state.offset == START else self.state
+        self.state = fold_log(self._log, self._namespace, state=known)
         reports = self._fleet.read()
         for report, appended in self._telemetry.read():
             for refused in self._samples.add(report, appended):

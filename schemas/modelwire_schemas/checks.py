@@ -46,6 +46,7 @@ from modelwire_schemas.routing import (
     Split,
     Variant,
 )
+from modelwire_schemas.snapshot import SnapshotChunk
 from modelwire_schemas.telemetry_checks import TELEMETRY_CHECKS
 
 
@@ -222,7 +223,7 @@ def _approved(body: RoutingApproved) -> None:
     at_least(0, "proposal", body.proposal)
 
 
-def _chunk(chunk: ArtifactChunk) -> None:
+def _piece(chunk: ArtifactChunk | SnapshotChunk) -> None:
     names.digest(chunk.sha256)
     at_least(0, "index", chunk.index)
     at_least(chunk.index + 1, "count", chunk.count)
@@ -230,6 +231,13 @@ def _chunk(chunk: ArtifactChunk) -> None:
         raise Rejected(
             "E_TOO_BIG", f"a chunk of {len(chunk.data)} bytes", expected=f"{CHUNK_BYTES}"
         )
+
+
+def _snapshot_chunk(chunk: SnapshotChunk) -> None:
+    at_least(1, "fold", chunk.fold)
+    at_least(0, "offset", chunk.offset)
+    names.digest(chunk.record)
+    _piece(chunk)
 
 
 def _version_report(report: VersionReport) -> None:
@@ -258,7 +266,7 @@ CHECKS: dict[object, Callable[[Anything], None]] = {
     **ROLLOUT_CHECKS,
     **TELEMETRY_CHECKS,
     Artifact: _artifact,
-    ArtifactChunk: _chunk,
+    ArtifactChunk: _piece,
     ArtifactFile: _file,
     Change: _change,
     ChunkSpan: _span,
@@ -280,6 +288,7 @@ CHECKS: dict[object, Callable[[Anything], None]] = {
     RoutingProposed: _proposed,
     Rule: _rule,
     Shadow: _shadow,
+    SnapshotChunk: _snapshot_chunk,
     Split: _split,
     Tensor: _tensor,
     TensorValue: _value,

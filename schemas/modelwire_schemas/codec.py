@@ -28,9 +28,11 @@ from modelwire_schemas.routing import (
     RoutingChanged,
     RoutingProposed,
 )
+from modelwire_schemas.snapshot import SnapshotChunk
 from modelwire_schemas.telemetry import Telemetry
 
-Event: TypeAlias = ControlRecord | FleetReport | ArtifactChunk | Telemetry
+Other: TypeAlias = FleetReport | ArtifactChunk | Telemetry | SnapshotChunk
+Event: TypeAlias = ControlRecord | Other
 
 MAGIC = b"\xc3\x01"
 HEAD = len(MAGIC) + 8
@@ -49,6 +51,7 @@ OTHERS: dict[Kind, type] = {
     Kind.FLEET_REPORT: FleetReport,
     Kind.ARTIFACT_CHUNK: ArtifactChunk,
     Kind.TELEMETRY: Telemetry,
+    Kind.SNAPSHOT_CHUNK: SnapshotChunk,
 }
 KINDS: dict[type, Kind] = {hint: kind for kind, hint in (BODIES | OTHERS).items()}
 
@@ -136,7 +139,7 @@ def _read(kind: Kind, generation: int, value: bytes) -> Event:
     if source.tell() != len(value):
         raise damaged(f"{len(value) - source.tell()} bytes behind the {kind}")
     if len(parts) == 1:
-        return cast("FleetReport | ArtifactChunk | Telemetry", parts[0])
+        return cast("Other", parts[0])
     record = ControlRecord(*cast("tuple[Command, Body]", parts))
     if record.command.fold < generation:  # readers of that fold know no such schema
         raise Rejected("E_SCHEMA", f"fold {record.command.fold}", expected=f"{generation} or more")

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     FLEET_REPORT = "fleet_report"
     ARTIFACT_CHUNK = "artifact_chunk"
     TELEMETRY = "telemetry"
+    SNAPSHOT_CHUNK = "snapshot_chunk"
 
 
 GENERATIONS: Mapping[Kind, Mapping[int, str]] = {
@@ -41,6 +42,7 @@ GENERATIONS: Mapping[Kind, Mapping[int, str]] = {
     Kind.FLEET_REPORT: {1: "4bdc69b8752c32df"},
     Kind.ARTIFACT_CHUNK: {1: "a2d5eae9f5ccdd11"},
     Kind.TELEMETRY: {1: "5553949d7f33df2c"},
+    Kind.SNAPSHOT_CHUNK: {1: "48db0bc347db0866"},
 }
 """CRC-64-AVRO of each schema's parsing canonical form, in the order of its bytes on the wire."""
 

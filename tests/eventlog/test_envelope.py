@@ -33,6 +33,7 @@ SUBJECTS = {
     Kind.FLEET_REPORT: "i-07",
     Kind.ARTIFACT_CHUNK: f"{SHA256}:1",
     Kind.TELEMETRY: "route/flights-late",
+    Kind.SNAPSHOT_CHUNK: "state/1",
 }
 
 

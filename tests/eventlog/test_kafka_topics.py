@@ -83,8 +83,9 @@ def test_nobody_may_write_where_only_others_write() -> None:
     def writers(name: str) -> set[str]:
         return {role for role, there, operation in may if (there, operation) == (name, "Write")}
 
-    assert writers("modelwire.prod.control") == {"publisher", "operator"}
-    assert writers("modelwire.prod.fleet") == {"application"}
+    assert writers("modelwire.prod.control") == {"publisher", "operator", "controller"}
+    assert writers("modelwire.prod.snapshots") == {"controller"}
+    assert writers("modelwire.prod.fleet") == {"application", "controller"}
     assert writers("modelwire.prod.telemetry") == {"application"}
     assert writers("scores") == {"application"}
     assert writers("events") == set()

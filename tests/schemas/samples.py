@@ -45,6 +45,7 @@ from modelwire_schemas.routing import (
     Staleness,
     Variant,
 )
+from modelwire_schemas.snapshot import SnapshotChunk
 from modelwire_schemas.telemetry import (
     Bin,
     Moments,
@@ -261,4 +262,7 @@ SAMPLES: dict[Kind, Event] = {
     Kind.FLEET_REPORT: report(),
     Kind.ARTIFACT_CHUNK: ArtifactChunk(SHA256, 1, 3, b"a piece"),
     Kind.TELEMETRY: telemetry(),
+    Kind.SNAPSHOT_CHUNK: SnapshotChunk(
+        2, 4711, 1_900_000_000_000, SHA256, SHA256, 1, 3, b"a piece"
+    ),
 }

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from modelwire_schemas.artifact import ArtifactChunk
 from modelwire_schemas.codec import Event, content_digest
-from modelwire_schemas.control import Body, Command, ControlRecord, fold_of
+from modelwire_schemas.control import FOLD_VERSION, Body, Command, ControlRecord, fold_of
 from modelwire_schemas.fleet import FleetReport, VersionReport
 from modelwire_schemas.policy import Act, Approvals, Blackout, PolicySet, Right
 from modelwire_schemas.release import (
@@ -54,6 +54,7 @@ from modelwire_schemas.routing import (
     Staleness,
     Variant,
 )
+from modelwire_schemas.snapshot import SnapshotChunk
 from modelwire_schemas.telemetry import (
     Bin,
     Moments,
@@ -290,6 +291,17 @@ fleet_reports = st.builds(
 chunks = st.builds(
     ArtifactChunk, digests, st.integers(0, 9), st.integers(10, 2**40), st.binary(max_size=100)
 )
+snapshot_chunks = st.builds(
+    SnapshotChunk,
+    st.integers(1, FOLD_VERSION),
+    naturals,
+    st.integers(-(2**62), 2**62),
+    digests,
+    digests,
+    st.integers(0, 9),
+    st.integers(10, 2**40),
+    st.binary(max_size=100),
+)
 counts = st.integers(0, 2**40)
 moments = st.builds(
     Moments, counts, floats, st.floats(min_value=0, allow_infinity=False, allow_nan=False), counts
@@ -350,5 +362,5 @@ def telemetries(draw: st.DrawFn) -> Telemetry:
 
 
 events: st.SearchStrategy[Event] = st.one_of(
-    control_records(), fleet_reports, chunks, telemetries()
+    control_records(), fleet_reports, chunks, telemetries(), snapshot_chunks
 )

@@ -17,7 +17,7 @@ from modelwire_schemas.limits import MAX_BYTES, MAX_ITEMS
 from modelwire_schemas.routing import ModelVersion, RoutingChanged
 from tests.schemas.samples import SAMPLES, SHA256
 
-REPORTED = (Kind.FLEET_REPORT, Kind.ARTIFACT_CHUNK, Kind.TELEMETRY)
+REPORTED = (Kind.FLEET_REPORT, Kind.ARTIFACT_CHUNK, Kind.TELEMETRY, Kind.SNAPSHOT_CHUNK)
 Mutation = Callable[[random.Random, bytearray], None]
 
 
@@ -282,6 +282,16 @@ WORDS = {
     "a piece of number -1": (
         Kind.ARTIFACT_CHUNK,
         text(SHA256) + number(-1) + number(3) + number(0),
+        "E_RANGE",
+    ),
+    "a snapshot before the log": (
+        Kind.SNAPSHOT_CHUNK,
+        number(2) + number(-1) + number(0) + text(SHA256) * 2 + number(0) * 3,
+        "E_RANGE",
+    ),
+    "a piece of a snapshot behind the last": (
+        Kind.SNAPSHOT_CHUNK,
+        number(2) + number(0) * 2 + text(SHA256) * 2 + number(1) * 2 + number(0),
         "E_RANGE",
     ),
     "a digest in capitals": (

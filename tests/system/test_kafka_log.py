@@ -210,10 +210,10 @@ def test_an_application_needs_no_more_rights_than_are_printed(
 ) -> None:
     namespace, events, scores, group = unused("ns"), unused("in"), unused("out"), unused("group")
     create_topics(log, namespace, 1)
-    control, artifacts, fleet = (topic.name for topic in own_topics(namespace))
+    control, artifacts, fleet, _, snapshots = (topic.name for topic in own_topics(namespace))
     for stream in (events, scores):
         log.create(stream)
-    for name in (control, artifacts, events):
+    for name in (control, artifacts, snapshots, events):
         log.append(name, Message(b"x", b"k", partition=0))
     for grant in grants(namespace, [events], [scores], [group]):
         if grant.role == "application":
@@ -221,6 +221,7 @@ def test_an_application_needs_no_more_rights_than_are_printed(
     with secure(door) as app:
         assert [record.value for record in app.read(Place(control), START)] == [b"x"]
         assert [record.value for record in app.read(Place(artifacts), START)] == [b"x"]
+        assert [record.value for record in app.read(Place(snapshots), START)] == [b"x"]
         assert app.wait(Place(control), START, 5) is True
         assert app.wait(Place(control), 0, 1) is False
         assert app.read(Place(control), 0) == []
@@ -229,7 +230,7 @@ def test_an_application_needs_no_more_rights_than_are_printed(
         assert len(poll_some(member, 1)) == 1
         member.commit([Position(Place(events), 0, 3, 4)], [(scores, Message(b"scored"))])
         member.close()
-        for forbidden in (control, events):
+        for forbidden in (control, snapshots, events):
             with pytest.raises(Unavailable, match="E_LOG_DENIED"):
                 app.append(forbidden, Message(b"x"), timeout=5)
     assert log.positions(group) == (Position(Place(events), 0, 3, 4),)

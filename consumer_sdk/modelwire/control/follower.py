@@ -9,8 +9,9 @@ from modelwire.clock import Clock
 from modelwire.control.fold import fold
 from modelwire.control.horizon import MARGIN, Reading, horizon
 from modelwire.control.reading import control_place, read_entries
+from modelwire.control.snapshots import beginning
 from modelwire.control.state import State
-from modelwire_log.contract import Log
+from modelwire_log.contract import START, Log
 from modelwire_schemas.errors import ModelwireError, TooNew, Unavailable
 
 logger = logging.getLogger("modelwire.control")
@@ -124,6 +125,8 @@ class Follower:
         self._tell(Control(state, horizon(state, sent, self._margin), reading))
 
     def _fold_up_to(self, end: int) -> State:
+        if self._folded.offset == START:
+            self._folded = beginning(self._log, self._namespace, end, timeout=CALL_TIMEOUT)
         while self._folded.offset < end and not self._stop.is_set():
             entries = read_entries(
                 self._log, self._namespace, self._folded.offset, timeout=CALL_TIMEOUT

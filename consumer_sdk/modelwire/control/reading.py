@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from modelwire.control.fold import fold
+from modelwire.control.snapshots import beginning
 from modelwire.control.state import Entry, State, Verdict
 from modelwire_log.contract import Log, Place, Record
 from modelwire_log.envelope import open_envelope
@@ -54,40 +55,43 @@ def fold_log(
     namespace: str,
     *,
     state: State | None = None,
-    until: Callable[[Entry], bool] = lambda entry: False,
-    each: Callable[[Entry, Verdict], None] = lambda entry, verdict: None,
+    until: Callable[[int, int], bool] = lambda offset, time: False,
+    each: Callable[[Entry, Verdict], None] | None = None,
     timeout: float = 5.0,
 ) -> State:
-    """Fold the control log from `state` on, and return the state.
+    """Fold the control log from `state` on, or from its newest snapshot, and return the state.
 
-    Stops at the end of the log as it is now, or before the first entry for which `until` is true.
-    `each` sees every entry and its verdict.
+    Stops at the end of the log as it is now, or before the first entry for whose offset and time
+    (ms) `until` is true. `each` sees every entry and its verdict, so with it no snapshot is used.
     """
-    state = State() if state is None else state
     end = log.end(control_place(namespace), timeout=timeout)
+    if state is None:
+        whole = each is not None
+        state = State() if whole else beginning(log, namespace, end, until=until, timeout=timeout)
     while state.offset < end:
         entries = read_entries(log, namespace, state.offset, timeout=timeout)
         if not entries:
             break
         taken = _before(entries, until)
         state, verdicts = fold(state, taken)
-        for entry, verdict in zip(taken, verdicts, strict=True):
-            each(entry, verdict)
+        if each is not None:
+            for entry, verdict in zip(taken, verdicts, strict=True):
+                each(entry, verdict)
         if len(taken) < len(entries):
             break
     return state
 
 
-def _before(entries: list[Entry], until: Callable[[Entry], bool]) -> list[Entry]:
-    stop = next((i for i, entry in enumerate(entries) if until(entry)), len(entries))
+def _before(entries: list[Entry], until: Callable[[int, int], bool]) -> list[Entry]:
+    stop = next((i for i, e in enumerate(entries) if until(e.offset, e.appended)), len(entries))
     return entries[:stop]
 
 
-def after_offset(offset: int) -> Callable[[Entry], bool]:
+def after_offset(offset: int) -> Callable[[int, int], bool]:
     """Return the stop rule for the state at a control offset."""
-    return lambda entry: entry.offset > offset
+    return lambda found, time: found > offset
 
 
-def after_time(time: int) -> Callable[[Entry], bool]:
+def after_time(time: int) -> Callable[[int, int], bool]:
     """Return the stop rule for the state at a time (ms, the log's clock)."""
-    return lambda entry: entry.appended > time
+    return lambda offset, found: found > time

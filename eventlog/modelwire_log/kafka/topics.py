@@ -8,7 +8,7 @@ from modelwire_schemas.names import topic as topic_name
 ARTIFACT_PARTITIONS = 4
 TELEMETRY_PARTITIONS = 4
 _WEEK = {"cleanup.policy": "delete", "retention.ms": str(7 * 86_400_000)}
-_MIB = 1024 * 1024
+_LARGE = {"max.message.bytes": str(2 * 1024 * 1024)}
 _FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 _COMPACTED = {"cleanup.policy": "compact"}
 _BY_THE_LOGS_CLOCK = {"message.timestamp.type": "LogAppendTime"}
@@ -59,7 +59,7 @@ def control_topic(namespace: str) -> Topic:
     """Return the control log: one order, kept for ever, timed by the log."""
     name = topic_name(namespace, "control")
     promised = {**_FOR_EVER, **_BY_THE_LOGS_CLOCK}
-    return Topic(name, 1, promised, {"max.message.bytes": str(2 * _MIB)}, one_order=True)
+    return Topic(name, 1, promised, _LARGE, one_order=True)
 
 
 def own_topics(namespace: str) -> tuple[Topic, ...]:
@@ -72,6 +72,7 @@ def own_topics(namespace: str) -> tuple[Topic, ...]:
     artifacts = topic_name(namespace, "artifacts")
     fleet = topic_name(namespace, "fleet")
     telemetry = topic_name(namespace, "telemetry")
+    snapshots = topic_name(namespace, "snapshots")
     often = {"min.cleanable.dirty.ratio": "0.1"}
     return (
         control_topic(namespace),
@@ -79,10 +80,11 @@ def own_topics(namespace: str) -> tuple[Topic, ...]:
             artifacts,
             ARTIFACT_PARTITIONS,
             _COMPACTED,
-            {**often, "max.message.bytes": str(2 * _MIB), "segment.ms": "86400000"},
+            {**often, **_LARGE, "segment.ms": "86400000"},
         ),
         Topic(fleet, 1, {**_COMPACTED, **_BY_THE_LOGS_CLOCK}, {**often, "segment.ms": "3600000"}),
         Topic(telemetry, TELEMETRY_PARTITIONS, _BY_THE_LOGS_CLOCK, _WEEK),
+        Topic(snapshots, 1, _COMPACTED, {**often, **_LARGE, "segment.ms": "86400000"}),
     )
 
 
@@ -92,25 +94,33 @@ def grants(
     outputs: Sequence[str] = (),
     groups: Sequence[str] = (),
 ) -> tuple[Grant, ...]:
-    """Return the least rights of publishers, operators and applications.
+    """Return the least rights of publishers, operators, controllers and applications.
 
     `events` are the streams that applications score, as `groups`, and `outputs` what they write.
     """
-    control, artifacts, fleet, telemetry = (topic.name for topic in own_topics(namespace))
+    names = [topic.name for topic in own_topics(namespace)]
+    control, artifacts, fleet, telemetry, snapshots = names
     look, add = ("Read", "DescribeConfigs"), ("Read", "Write", "DescribeConfigs")
     return (
         Grant("publisher", control, add),
         Grant("publisher", artifacts, ("Read", "Write")),
+        Grant("publisher", snapshots, ("Read",)),
         Grant("operator", control, add),
         Grant("operator", artifacts, add),
         Grant("operator", fleet, ("Read",)),
         Grant("operator", telemetry, ("Read",)),
+        Grant("operator", snapshots, ("Read",)),
         *(Grant("operator", stream, ("Read",)) for stream in events),
         *(Grant("operator", group, ("Describe",), group=True) for group in groups),
+        Grant("controller", control, add),
+        Grant("controller", fleet, ("Read", "Write")),
+        Grant("controller", telemetry, ("Read",)),
+        Grant("controller", snapshots, ("Read", "Write")),
         Grant("application", control, look),
         Grant("application", artifacts, ("Read",)),
         Grant("application", fleet, ("Write",)),
         Grant("application", telemetry, ("Write",)),
+        Grant("application", snapshots, ("Read",)),
         *(Grant("application", stream, ("Read",)) for stream in events),
         *(Grant("application", stream, ("Write",)) for stream in outputs),
         *(Grant("application", group, ("Read",), group=True) for group in groups),
