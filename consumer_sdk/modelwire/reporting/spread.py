@@ -14,6 +14,9 @@ Codes: TypeAlias = npt.NDArray[np.int64]
 MOST_BINS = 512
 """Bins of a sketch that travel; what has more is told with fewer bits."""
 
+AT_ONCE = 8192
+"""Values that are counted together, which costs little more than to count a few."""
+
 _REST = 32 - BIN_BITS
 
 
@@ -61,32 +64,32 @@ class Tail:
         return Moments(0, 0.0, 0.0, self.odd + self.count)
 
 
-class Spread(Tail):
-    """The distribution of values."""
+class Spread:
+    """The distribution of values. What is added waits until there is much, or somebody asks."""
 
-    __slots__ = ("_codes", "_counts")
+    __slots__ = ("_codes", "_counts", "_tail", "_waiting", "_waits")
 
     def __init__(self) -> None:
-        super().__init__()
+        self._tail = Tail()
+        self._waiting: list[Floats] = []
+        self._waits = 0
         self._codes: Codes = np.zeros(0, np.int64)
         self._counts: Codes = np.zeros(0, np.int64)
 
-    def add(self, values: Floats) -> Floats:
-        """Add values; return those that are finite."""
-        finite = super().add(values)
-        if len(finite):
-            codes, counts = _counted(finite)
-            self._join(codes, counts)
-        return finite
+    def add(self, values: Floats) -> None:
+        """Add values; they are kept as they are until they are counted."""
+        self._waiting.append(values)
+        self._waits += len(values)
+        if self._waits >= AT_ONCE:
+            self._count()
 
     def add_same(self, value: float, count: int) -> None:
         """Add one value several times."""
-        codes, _ = _counted(np.array([value]))
-        self.join(count, value, 0.0)
-        self._join(codes, np.array([count], np.int64))
+        self.add(np.full(count, value))
 
     def bins(self) -> tuple[Bin, ...]:
         """Return the bins as they travel, lowest first."""
+        self._count()
         codes, counts = self._codes, self._counts
         bits = 0
         while len(codes) > MOST_BINS:
@@ -97,8 +100,17 @@ class Spread(Tail):
 
     def sketch(self) -> Sketch:
         """Return what travels."""
-        moments = self.moments()
+        self._count()
+        moments = self._tail.moments()
         return Sketch(moments, self.bins() if moments.count else ())
+
+    def _count(self) -> None:
+        if not self._waiting:
+            return
+        waiting, self._waiting, self._waits = self._waiting, [], 0
+        finite = self._tail.add(waiting[0] if len(waiting) == 1 else np.concatenate(waiting))
+        if len(finite):
+            self._join(*_counted(finite))
 
     def _join(self, codes: Codes, counts: Codes) -> None:
         if len(self._codes):

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias, TypeVar
 
+import numpy as np
+
 from modelwire.control.horizon import MAX_WAIT, Settlement, settlement
 from modelwire.reporting.calls import failed
-from modelwire.reporting.counters import Counter
 from modelwire.reporting.scored import Scored
 from modelwire.serving.answer import RAISE, Answer, Answers, Provenance, Raise, Value
 from modelwire.serving.batch import predict_rows, predict_whole
@@ -27,12 +28,6 @@ T = TypeVar("T")
 
 INLINE_NS = 1_000_000
 """A model whose run takes longer is run in a thread by `apredict`, so that the loop goes on."""
-
-SAMPLED = 63
-"""One answer of 64, and one batch of 64, is measured: its latency and its outputs; all are counted.
-
-A mask of the counter's lowest bits.
-"""
 
 APART_NS = 20_000_000
 """What is measured lies so far apart at least: adding up costs a tenth of a millisecond each."""
@@ -63,8 +58,7 @@ class Route:
         self._past = past
         self._revive = revive
         self._why_not = why_not
-        self._next_batch = Counter().tick
-        self._measured_ns = 0
+        self._measure_ns = 0
 
     def predict(
         self,
@@ -103,8 +97,9 @@ class Route:
                         servable.failed(error)
                         told = None
                     else:
-                        if not quick.answered.tick() & SAMPLED:
-                            self._sample(outputs, servable.names, told, ts, now)
+                        quick.answered.tick()
+                        if now >= self._measure_ns:
+                            self._measure(outputs, servable.names, told, ts, now)
                         return Answer(outputs, servable.names, 0, told, None)
             return self._by_rules(Event(key, event, headers or _NONE, source), at)
         except NotReady as error:
@@ -163,9 +158,9 @@ class Route:
             if quick.begins <= ts < quick.ends and ts < snapshot.horizon:
                 answers = predict_whole(quick, rows, keys, headers, sources)
                 if answers is not None:
-                    if not self._next_batch() & SAMPLED:
-                        told, names = quick.provenance, tuple(answers.outputs)
-                        self._sample(tuple(answers.outputs.values()), names, told, ts, now)
+                    if now >= self._measure_ns:
+                        told, outputs = quick.provenance, answers.outputs
+                        self._measure(tuple(outputs.values()), tuple(outputs), told, ts, now)
                     return answers
         batch = Rows(rows, keys, headers, sources)
         snapshot = self._fresh()
@@ -181,8 +176,7 @@ class Route:
         except NotReady as error:
             raise self._explained(error) from None
         each = [times] * len(batch) if isinstance(times, int) else times
-        measured = not self._next_batch() & SAMPLED
-        live.recorder.note(Scored(answers, each, values=measured))
+        live.recorder.note(Scored(answers, each, values=self._is_time()))
         return answers
 
     def wait_until_ready(self, timeout: float = 30.0) -> None:
@@ -210,6 +204,7 @@ class Route:
         return NotReady(error.code, error.what, where=error.where, todo=why)
 
     def _by_rules(self, event: Event, at: Time | None) -> Answer:
+        began = self._live.monotonic_ns()
         snapshot = self._fresh()
         present = self._live.present(snapshot)
         ts = event_time(at, present)
@@ -227,6 +222,10 @@ class Route:
         if servable is not decision.servable:
             self._live.recorder.note(failed(meant, "E_MODEL", ts, answered=True))
         servable.called(answer.provenance).tick()
+        if began >= self._measure_ns:
+            outputs = {name: np.asarray(value)[None] for name, value in answer.outputs.items()}
+            told = answer.provenance
+            self._measure(tuple(outputs.values()), tuple(outputs), told, ts, began)
         return answer
 
     def _default(self, default: T | Raise, error: NotReady) -> T:
@@ -240,18 +239,23 @@ class Route:
             present = self._live.present(self._live.snapshot)
             self._live.recorder.note(failed(told, error.code, present))
 
-    def _sample(
+    def _is_time(self) -> bool:
+        """Whether it is time to measure again."""
+        now = self._live.monotonic_ns()
+        if now < self._measure_ns:
+            return False
+        self._measure_ns = now + APART_NS
+        return True
+
+    def _measure(
         self, outputs: Sequence[Value], names: Sequence[str], told: Provenance, ts: int, began: int
     ) -> None:
         """Measure what was answered since `began` (ns); the caller may change the outputs."""
-        if began - self._measured_ns < APART_NS:
-            return
-        self._measured_ns = began
         took = self._live.monotonic_ns() - began
         kept = tuple(output.copy() for output in outputs)
         size = len(kept[0]) if kept else 0
         answers = Answers(kept, names, size, (told,), took=(took,))
-        if size:
+        if size and self._is_time():
             self._live.recorder.note(Scored(answers, [ts] * size, counts=False))
 
     def _fresh(self) -> Snapshot:

