@@ -94,7 +94,9 @@ def check_change(state: State, body: RoutingChanged) -> None:
         _check_base(state, change)
         check_document(change.document)
         named = _check_versions(state, change)
-        check_valid(state, body, change, named)
+        for release in named:
+            if release.valid_until:
+                check_valid(state, body, change, release)
         _check_fit(state, change, named)
     _check_times(state, body)
 

@@ -59,7 +59,9 @@ def change_routes(
     state: State, entry: Entry, command: Command, body: RoutingChanged, *, approved: bool = False
 ) -> Effect:
     """Documents hold, all or none."""
-    check_rules(state, command, body, approved=approved)
+    policy = state.policy
+    if policy.rights or policy.approvals or policy.blackouts:  # most ask for nothing
+        check_rules(state, command, body, approved=approved)
     check_change(state, body)
     routes = tuple([_next(state, entry, command, body, change) for change in body.changes])
     withdrawn: tuple[Release, ...] = ()

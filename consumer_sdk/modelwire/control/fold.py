@@ -69,7 +69,7 @@ class _Draft:
         self.brought = ()
         view = self._view
         now = max(view.now, entry.appended)
-        earliest = max(view.earliest, entry.appended + view.lead)
+        earliest = max(view.earliest, entry.appended + view.policy.lead)
         self._view = self._at(entry.offset, now, earliest, view.policy)
         self._forget_expired(now)
         if isinstance(entry.record, ModelwireError):
@@ -93,8 +93,10 @@ class _Draft:
         return verdict
 
     def _at(self, offset: int, now: int, earliest: int, policy: PolicySet) -> State:
-        maps = self._releases, self._routes, self._requests, self._proposals
-        return State(offset, now, earliest, policy, *maps)
+        releases, routes = self._releases, self._routes
+        return State(
+            offset, now, earliest, policy, releases, routes, self._requests, self._proposals
+        )
 
     def _judge(self, entry: Entry, record: ControlRecord) -> Verdict:
         request_id = record.command.request_id
@@ -130,8 +132,9 @@ class _Draft:
         while self._expiries and self._expiries[0][0] <= now:
             _, request_id = heapq.heappop(self._expiries)
             del self._requests[request_id]
-        for proposal in [p for p in self._proposals.values() if p.expires <= now]:
-            del self._proposals[proposal.offset]
+        if self._proposals:
+            for proposal in [p for p in self._proposals.values() if p.expires <= now]:
+                del self._proposals[proposal.offset]
 
 
 def _repeated(offset: int, known: Request, content: str) -> Verdict:

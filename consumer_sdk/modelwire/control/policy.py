@@ -44,12 +44,17 @@ def check_rules(
     answer, as a pause does. A step of a rollout that is under way was approved with its beginning.
     """
     policy = state.policy
-    for change in body.changes:
-        check_right(policy, command, Act.ROUTE, change.document.route)
-    for withdrawn in body.withdraws:
-        check_right(policy, command, Act.RELEASE, withdrawn.model)
-    if not policy.approvals and not policy.blackouts:
-        return
+    if policy.rights:
+        for change in body.changes:
+            check_right(policy, command, Act.ROUTE, change.document.route)
+        for withdrawn in body.withdraws:
+            check_right(policy, command, Act.RELEASE, withdrawn.model)
+    if policy.approvals or policy.blackouts:
+        _check_times_and_approvals(state, body, approved=approved)
+
+
+def _check_times_and_approvals(state: State, body: RoutingChanged, *, approved: bool) -> None:
+    policy = state.policy
     for change in body.changes:
         if lets_pass(state, body, change):
             continue
@@ -66,24 +71,20 @@ def needed(policy: PolicySet, routes: Iterable[str]) -> int:
     )
 
 
-def check_valid(state: State, body: RoutingChanged, change: Change, named: list[Release]) -> None:
+def check_valid(state: State, body: RoutingChanged, change: Change, release: Release) -> None:
     """Refuse new weight for a release that has run out by then."""
-    when = asked_for(state, body)
-    old = [release for release in named if 0 < release.valid_until <= when]
-    if not old or lets_pass(state, body, change):
+    if asked_for(state, body) < release.valid_until or lets_pass(state, body, change):
         return
     route = state.routes.get(change.document.route)
-    before = _weights(route.head.document) if route else Counter[str]()
-    after = _weights(change.document)
-    for release in old:
-        if after[release.version] > before[release.version]:
-            raise Rejected(
-                "E_EXPIRED_RELEASE",
-                f"{release.model} {release.version} was valid until {release.valid_until}",
-                where=f"route {change.document.route}",
-                expected="no new weight for it",
-                todo="release a newer version",
-            )
+    before = _weights(route.head.document)[release.version] if route else 0
+    if _weights(change.document)[release.version] > before:
+        raise Rejected(
+            "E_EXPIRED_RELEASE",
+            f"{release.model} {release.version} was valid until {release.valid_until}",
+            where=f"route {change.document.route}",
+            expected="no new weight for it",
+            todo="release a newer version",
+        )
 
 
 def asked_for(state: State, body: RoutingChanged) -> int:

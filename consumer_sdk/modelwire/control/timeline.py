@@ -88,7 +88,8 @@ def extend(route: RouteState | None, new: Accepted) -> RouteState:
     if route is None:
         return RouteState(new.document.route, new, (new,))
     recent = (route.head, *route.recent)[:RECENT]
-    frozen, base = route.frozen, _base(route, new)
+    rollout, frozen = new.document.rollout, route.frozen
+    base = None if rollout is None else _base(route, rollout)
     if new.visible == ALWAYS:
         return RouteState(route.route, new, (new,), recent, frozen=frozen, base=base)
     if route.time_field:
@@ -151,11 +152,9 @@ def _again(state: State, entry: Entry, route: RouteState, a: Accepted, effective
     )
 
 
-def _base(route: RouteState, new: Accepted) -> Accepted | None:
+def _base(route: RouteState, now: Rollout) -> Accepted | None:
     """Return the document before the first one of the new document's rollout."""
-    then, now = route.head.document.rollout, new.document.rollout
-    if now is None:
-        return None
+    then = route.head.document.rollout
     goes_on = then is not None and then.id == now.id and (now.phase.over or not then.phase.over)
     return route.base if goes_on else route.head
 
