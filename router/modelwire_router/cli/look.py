@@ -23,19 +23,29 @@ from modelwire_router.views import (
     route_rows,
     shares,
 )
-from modelwire_schemas.errors import NotFound, Rejected
+from modelwire_schemas.errors import NotFound, Rejected, TimedOut
+from modelwire_schemas.rollout import Phase, Rollout
+
+TAKEN_BACK, DEGRADED = 7, 8
+"""Exit codes: a rollout was aborted or rolled back; some instances are not where they should be."""
 
 
 @click.command()
 @click.argument("route", required=False)
-@click.option("--wait", is_flag=True, help="Wait until every instance has read and warmed it.")
+@click.option(
+    "--wait", is_flag=True, help="Wait for the end of rollouts, and until every instance is there."
+)
 @click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds to wait.")
 @click.pass_obj
-def status(session: Session, route: str | None, wait: bool, timeout: float) -> None:
-    """Show what is in force, what is to come, and how far the fleet is."""
+def status(session: Session, route: str | None, wait: bool, timeout: float) -> int:
+    """Show what is in force, what is to come, and how far the fleet is.
+
+    With --wait it exits with 7 when a rollout was taken back, and with 8 when only some instances
+    are there in time.
+    """
     state = _known(session.state(), route)
+    code = _waited(session, route, timeout) if wait else 0
     if wait:
-        wait_until_none(lambda: _late(session, route), timeout)
         state = session.state()
     reports = live_reports(session)
     rows = route_rows(state, reports, route, max(state.now, SystemClock().now()))
@@ -53,6 +63,37 @@ def status(session: Session, route: str | None, wait: bool, timeout: float) -> N
         session.say(f"{len(state.proposals)} changes wait for approval: modelwire proposals")
     if not rows:
         session.say("no routes yet; next: modelwire publish MODEL FILE --version V")
+    return code
+
+
+def _waited(session: Session, route: str | None, timeout: float) -> int:
+    """Wait for rollouts and instances; return the exit code that they come to."""
+    deadline = time.monotonic() + timeout
+
+    def left() -> float:
+        return max(0.0, deadline - time.monotonic())
+
+    wait_until_none(lambda: _under_way(session.state(), route), left(), "rollouts", "get ROUTE")
+    try:
+        wait_until_none(lambda: _late(session, route), left())
+    except TimedOut as error:
+        late = set(_late(session, route))
+        users = [r for r in live_reports(session) if r.routes and route in (None, *r.routes)]
+        if all(report.instance in late for report in users):
+            raise
+        session.say(str(error))
+        return DEGRADED
+    phases = {r.phase for r in _rollouts(session.state(), route).values()}
+    return TAKEN_BACK if phases & {Phase.ABORTED, Phase.ROLLED_BACK} else 0
+
+
+def _rollouts(state: State, route: str | None) -> dict[str, Rollout]:
+    heads = {n: r.head.document for n, r in state.routes.items() if route in (None, n)}
+    return {name: head.rollout for name, head in heads.items() if head.rollout}
+
+
+def _under_way(state: State, route: str | None) -> list[str]:
+    return [name for name, r in _rollouts(state, route).items() if not r.phase.over]
 
 
 def _say_more(session: Session, row: Row) -> None:

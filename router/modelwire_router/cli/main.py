@@ -102,8 +102,8 @@ def modelwire(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with an exit code.
 
-    0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 rejected, 6 timed out,
-    8 degraded: some instances are not where they should be.
+    0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 rejected, 6 timed out, 7 a rollout was
+    taken back, 8 degraded: some instances are not where they should be.
     """
     sys.exit(run(arguments))
 

@@ -25,17 +25,22 @@ def present(reports: list[tuple[FleetReport, int]]) -> int:
     return max(newest, int(time.time() * 1000))
 
 
-def wait_until_none(late: Callable[[], list[str]], timeout: float) -> None:
-    """Wait until `late()` names no instance; raises TimedOut `E_TIMEOUT` with those left."""
+def wait_until_none(
+    late: Callable[[], list[str]],
+    timeout: float,
+    what: str = "instances",
+    look: str = "fleet",
+) -> None:
+    """Wait until `late()` names nothing; raises TimedOut `E_TIMEOUT` with what is left."""
     deadline = time.monotonic() + timeout
     while names := late():
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimedOut(
                 "E_TIMEOUT",
-                f"{len(names)} instances are not ready after {timeout:g} s",
+                f"{len(names)} {what} are not ready after {round(timeout, 1):g} s",
                 where=", ".join(names[:3]),
-                todo="modelwire fleet says why",
+                todo=f"modelwire {look} says why",
             )
         time.sleep(min(LOOK_S, left))
 

@@ -144,3 +144,17 @@ def test_the_controller_takes_the_steps_and_ends_by_a_signal(route: Desk, file: 
         code, out, err = controller.end()
     assert (code, out) == (0, "3 changes\n")
     assert f"{ROUTE}: step 5 of 5" in err
+
+
+@pytest.mark.usefixtures("live")
+def test_status_waits_for_the_end_of_a_rollout_and_exits_by_what_became_of_it(
+    route: Desk, file: Path
+) -> None:
+    route.ok("apply", "-f", file)
+    assert route("status", ROUTE, "--wait", "--timeout", 0.5).code == 6
+    route.ok("promote", ROUTE, "--full")
+    assert route("status", ROUTE, "--wait", "--timeout", 20).code == 0
+    route.ok("flip", ROUTE, "1")
+    route.ok("apply", "-f", file)
+    route.ok("abort", ROUTE)
+    assert route("status", ROUTE, "--wait", "--timeout", 20).code == 7
