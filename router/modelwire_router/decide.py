@@ -30,8 +30,8 @@ from modelwire_schemas.routing import BUCKETS, RoutingChanged, SplitBy
 
 Heard = tuple[FleetReport, int]
 
-KEYS_DIFFER = 0.2
-"""How far the events of a split by key may be from the shares of keys: some keys have many."""
+KEYS = 1_000
+"""Events of a split by key are taken to come from so many keys, each as busy as the others."""
 
 ASK_AGAIN = 10_000
 """Ms after which a webhook that has not agreed is asked again."""
@@ -207,7 +207,7 @@ def _evidence(standing: Standing, world: World) -> Evidence:
             and not isinstance(question.source, Hook)
         ),
         planned=tuple(_planned(standing)),
-        slack=0.0 if by_event else KEYS_DIFFER,
+        keys=0 if by_event else KEYS,
     )
 
 

@@ -51,7 +51,7 @@ def assess(
     ]
     if evidence.planned:
         strata = align(evidence.windows, candidate, stable, now)
-        ratio = sample_ratio(strata, evidence.planned, evidence.slack, now)
+        ratio = sample_ratio(strata, evidence.planned, evidence.keys, now)
         # Too few events are no doubt of the split; whoever needs events waits for them anyway
         waived = ratio.judgement is Judgement.TOO_FEW
         standings.append(Standing(Judgement.PASS if waived else ratio.judgement, ratio))

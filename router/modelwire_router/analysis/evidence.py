@@ -49,8 +49,8 @@ class Evidence:
     own revisions. `heard` (ms, the log's clock) is when consumers of the route were last heard of.
     `readings` are those of the rollout so far, in any order. `references` are the inputs of the
     candidate's release as they were in training, where the release has such a sample. `planned`
-    has the shares of each revision, for the sample ratio and the event rate; the ratio may be off
-    by `slack` (0.2: by a fifth), since events of few keys never divide as keys do.
+    has the shares of each revision, for the sample ratio and the event rate. Where events are
+    divided by key, `keys` says of about how many: the fewer, the farther is their ratio off.
     """
 
     windows: tuple[Window, ...] = ()
@@ -58,7 +58,7 @@ class Evidence:
     readings: tuple[Reading, ...] = ()
     references: tuple[Output, ...] = ()
     planned: tuple[Planned, ...] = ()
-    slack: float = 0.0
+    keys: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,9 @@ from modelwire_schemas.rollout import Finding, Judgement
 NAME = "sample-ratio"
 ALPHA = 0.001
 
+DEVIATIONS = 3.5
+"""So many standard deviations a draw of keys may be off: more in one of 2,000 plans."""
+
 _ODDS = np.exp(0.016 * 2.5 ** np.arange(6))
 _BOTH_WAYS = np.concatenate([_ODDS, 1 / _ODDS])
 
@@ -31,10 +34,11 @@ def mismatch(ours: Array, total: Array, planned: Array) -> Array:
     return mixed - math.log(len(_BOTH_WAYS))
 
 
-def sample_ratio(strata: Strata, planned: Sequence[Planned], slack: float, now: int) -> Finding:
+def sample_ratio(strata: Strata, planned: Sequence[Planned], keys: int, now: int) -> Finding:
     """Judge the ratio of routed events; a mismatch is `inconclusive`: an operator should look.
 
-    With `slack` it is held against the nearest share that the slack allows.
+    Events of `keys` equally busy keys (0: each event by itself) are off the plan as a draw of so
+    many is, whatever their number; they are held against the nearest share that this allows.
     """
     shares = {one.revision: one for one in planned}
     known = [shares.get(revision) for revision in strata.revisions]
@@ -45,10 +49,11 @@ def sample_ratio(strata: Strata, planned: Sequence[Planned], slack: float, now: 
     if not total.sum():
         return Finding(NAME, Judgement.TOO_FEW, now, detail="no event was divided yet")
     meant = (total * share[counted]).sum()
-    nearest = min(max(ours.sum() / meant, 1 - slack), 1 + slack)
+    expected = float(meant / total.sum())
+    off = DEVIATIONS * math.sqrt((1 - expected) / (expected * keys)) if keys else 0.0
+    nearest = min(max(ours.sum() / meant, 1 - off), 1 + off)
     log_e = mismatch(ours, total, share[counted] * nearest)[-1]
     wrong = bool(log_e >= -math.log(ALPHA))
-    expected = float(meant / total.sum())
     return Finding(
         NAME,
         Judgement.INCONCLUSIVE if wrong else Judgement.PASS,

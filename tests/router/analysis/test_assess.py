@@ -86,11 +86,11 @@ def test_a_label_is_mature_when_the_stream_has_gone_on_though_the_stream_is_old(
     assert (late.judgement, late.samples) == (Judgement.FAIL, 3_000)
 
 
-def ratio(routed: int, slack: float = 0.0) -> Finding:
+def ratio(routed: int, keys: int = 0) -> Finding:
     windows = named(counts("2", [(routed, 0)] * 20) + counts("1", [(20_000 - routed, 0)] * 20))
     evidence = Evidence(tuple(windows), T0 + 20 * SPAN, planned=(Planned(2, 0.05, 0.95),))
     template = Template("t", (ERRORS,))
-    evidence = replace(evidence, slack=slack)
+    evidence = replace(evidence, keys=keys)
     standings = assess(template, CANDIDATE, STABLE, evidence, T0, T0 + 20 * SPAN)
     assert standings[-1].finding.metric == NAME
     return standings[-1].finding
@@ -103,6 +103,8 @@ def test_events_that_are_not_divided_as_planned_are_for_an_operator() -> None:
     assert (found.measured, found.reference) == (0.055, 0.05)
 
 
-def test_events_of_few_keys_may_be_off_the_plan_by_the_slack() -> None:
-    assert ratio(1_100, slack=0.2).judgement is Judgement.PASS
-    assert ratio(1_400, slack=0.2).judgement is Judgement.INCONCLUSIVE
+def test_events_of_few_keys_may_be_off_the_plan_as_a_draw_of_keys_is() -> None:
+    assert ratio(1_100, keys=1_000).judgement is Judgement.PASS
+    assert ratio(1_400, keys=1_000).judgement is Judgement.PASS
+    assert ratio(1_400, keys=100_000).judgement is Judgement.INCONCLUSIVE
+    assert ratio(2_000, keys=1_000).judgement is Judgement.INCONCLUSIVE
