@@ -50,16 +50,15 @@ def flights() -> list[dict[str, str]]:
 
 @cache
 def scores(version: str) -> Array:
-    session = ort.InferenceSession(FLIGHTS / f"v{version}.onnx")
+    session: Any = ort.InferenceSession(FLIGHTS / f"v{version}.onnx")
     feed: dict[str, object] = {}
-    inputs: list[Any] = session.get_inputs()
-    for wanted in inputs:
-        column = [[flight[wanted.name]] for flight in flights()]
+    for wanted in session.get_inputs():
+        column = [flight[wanted.name] for flight in flights()]
         if "string" in wanted.type:
-            feed[wanted.name] = np.array(column, dtype=object)
+            feed[wanted.name] = np.array(column, dtype=object)[:, None]
         else:
-            numbers = [[float(value or "nan")] for (value,) in column]
-            feed[wanted.name] = np.array(numbers, dtype=np.float32)
+            numbers = [float(value or "nan") for value in column]
+            feed[wanted.name] = np.array(numbers, dtype=np.float32)[:, None]
     return np.asarray(session.run(None, feed)[0], dtype=np.float64).reshape(-1)
 
 
