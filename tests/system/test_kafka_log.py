@@ -91,7 +91,7 @@ def poll_some(member: Consumer, count: int) -> list[Record]:
 
 def test_the_topics_of_a_namespace_are_made_once_and_pass_the_check(log: KafkaLog) -> None:
     namespace = unused("ns")
-    assert [fault.setting for fault in check_topics(log, namespace)] == ["the topic"] * 4
+    assert [fault.setting for fault in check_topics(log, namespace)] == ["the topic"] * 5
     names = [topic.name for topic in own_topics(namespace)]
     assert create_topics(log, namespace, 1) == names
     assert create_topics(log, namespace, 1) == []
