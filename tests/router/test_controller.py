@@ -1,7 +1,7 @@
 """The controller on a real log with real consumers: it goes on, it stops, and two do no harm."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def steps_made(world: World) -> list[int]:
 
 
 @contextmanager
-def controllers(world: World, count: int = 1) -> Iterator[list[Controller]]:
+def controllers(world: World, count: int = 1) -> Generator[list[Controller]]:
     running = [Controller(world.log, NAMESPACE, every=0.05) for _ in range(count)]
     threads = [threading.Thread(target=c.run) for c in running]
     for thread in threads:

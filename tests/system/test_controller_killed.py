@@ -1,7 +1,7 @@
 """A controller that is killed at every append of a rollout; another one ends it all the same."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +28,7 @@ BEGUN = 2
 
 
 @contextmanager
-def begun(url: str, folder: Path, namespace: str = "prod") -> Iterator[World]:
+def begun(url: str, folder: Path, namespace: str = "prod") -> Generator[World]:
     """Give a world in which a rollout has just begun, and an application that serves it."""
     folder.mkdir()
     with world_on(url, folder, namespace) as world:
