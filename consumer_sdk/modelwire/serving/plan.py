@@ -89,6 +89,7 @@ class RoutePlan:
         self.until = min([t for t in self._boundaries() if t > now], default=FOREVER)
         self.quick = self._quick(now)
         self.serving = self._serving(now)
+        self.has_shadows = any(document.samples for document in self.compiled.values())
 
     def accepted(self, ts: int, bt: int) -> Accepted:
         """Return the document in force; raises NotReady `E_NO_DOCUMENT`, or BelowFloor."""

@@ -5,13 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias, TypeVar
 
-import numpy as np
-
 from modelwire.control.horizon import MAX_WAIT, Settlement, settlement
 from modelwire.reporting.calls import failed
-from modelwire.reporting.scored import Scored
-from modelwire.serving.answer import RAISE, Answer, Answers, Provenance, Raise, Value
+from modelwire.serving.answer import RAISE, Answer, Answers, Provenance, Raise
 from modelwire.serving.batch import predict_rows, predict_whole
+from modelwire.serving.beside import Beside
 from modelwire.serving.choosing import decide, document_for, serve
 from modelwire.serving.live import Live
 from modelwire.serving.past import Past
@@ -28,9 +26,6 @@ T = TypeVar("T")
 
 INLINE_NS = 1_000_000
 """A model whose run takes longer is run in a thread by `apredict`, so that the loop goes on."""
-
-APART_NS = 20_000_000
-"""What is measured lies so far apart at least: adding up costs a tenth of a millisecond each."""
 
 _NONE: Mapping[str, object] = {}
 
@@ -58,7 +53,7 @@ class Route:
         self._past = past
         self._revive = revive
         self._why_not = why_not
-        self._measure_ns = 0
+        self._beside = Beside(live)
 
     def predict(
         self,
@@ -84,7 +79,7 @@ class Route:
         quick = plan.quick if plan is not None else None
         told = None
         try:
-            if quick is not None:
+            if plan is not None and quick is not None:
                 now = live.monotonic_ns()
                 ts = (now + snapshot.skew_ns) // 1_000_000 if at is None else at
                 if type(ts) is int and quick.begins <= ts < quick.ends and ts < snapshot.horizon:
@@ -98,8 +93,9 @@ class Route:
                         told = None
                     else:
                         quick.answered.tick()
-                        if now >= self._measure_ns:
-                            self._measure(outputs, servable.names, told, ts, now)
+                        if now >= self._beside.due_ns or plan.has_shadows:
+                            asked = Event(key, event, headers or _NONE, source)
+                            self._beside.one(plan, asked, outputs, servable.names, told, ts, now)
                         return Answer(outputs, servable.names, 0, told, None)
             return self._by_rules(Event(key, event, headers or _NONE, source), at)
         except NotReady as error:
@@ -152,17 +148,17 @@ class Route:
         snapshot = live.snapshot
         plan = snapshot.plans.get(self.name)
         quick = plan.quick if plan is not None and at is None else None
-        if quick is not None:
+        if plan is not None and quick is not None:
             now = live.monotonic_ns()
             ts = (now + snapshot.skew_ns) // 1_000_000
             if quick.begins <= ts < quick.ends and ts < snapshot.horizon:
                 answers = predict_whole(quick, rows, keys, headers, sources)
                 if answers is not None:
-                    if now >= self._measure_ns:
-                        told, outputs = quick.provenance, answers.outputs
-                        self._measure(tuple(outputs.values()), tuple(outputs), told, ts, now)
+                    if now >= self._beside.due_ns or plan.has_shadows:
+                        given, moments = Rows(rows, keys, headers, sources), [ts] * len(answers)
+                        self._beside.many(plan, given, answers, moments, now, counted=True)
                     return answers
-        batch = Rows(rows, keys, headers, sources)
+        batch, began = Rows(rows, keys, headers, sources), live.monotonic_ns()
         snapshot = self._fresh()
         present = self._live.present(snapshot)
         times = _times(at, present, len(batch))
@@ -176,7 +172,7 @@ class Route:
         except NotReady as error:
             raise self._explained(error) from None
         each = [times] * len(batch) if isinstance(times, int) else times
-        live.recorder.note(Scored(answers, each, values=self._is_time()))
+        self._beside.many(plan, batch, answers, each, began, counted=False)
         return answers
 
     def wait_until_ready(self, timeout: float = 30.0) -> None:
@@ -222,10 +218,8 @@ class Route:
         if servable is not decision.servable:
             self._live.recorder.note(failed(meant, "E_MODEL", ts, answered=True))
         servable.called(answer.provenance).tick()
-        if began >= self._measure_ns:
-            outputs = {name: np.asarray(value)[None] for name, value in answer.outputs.items()}
-            told = answer.provenance
-            self._measure(tuple(outputs.values()), tuple(outputs), told, ts, began)
+        if began >= self._beside.due_ns or plan.has_shadows:
+            self._beside.answer(plan, event, answer, ts, began)
         return answer
 
     def _default(self, default: T | Raise, error: NotReady) -> T:
@@ -238,25 +232,6 @@ class Route:
         if told is not None:
             present = self._live.present(self._live.snapshot)
             self._live.recorder.note(failed(told, error.code, present))
-
-    def _is_time(self) -> bool:
-        """Whether it is time to measure again."""
-        now = self._live.monotonic_ns()
-        if now < self._measure_ns:
-            return False
-        self._measure_ns = now + APART_NS
-        return True
-
-    def _measure(
-        self, outputs: Sequence[Value], names: Sequence[str], told: Provenance, ts: int, began: int
-    ) -> None:
-        """Measure what was answered since `began` (ns); the caller may change the outputs."""
-        took = self._live.monotonic_ns() - began
-        kept = tuple(output.copy() for output in outputs)
-        size = len(kept[0]) if kept else 0
-        answers = Answers(kept, names, size, (told,), took=(took,))
-        if size and self._is_time():
-            self._live.recorder.note(Scored(answers, [ts] * size, counts=False))
 
     def _fresh(self) -> Snapshot:
         """Return the snapshot; in the child of a fork, once it has one of its own."""

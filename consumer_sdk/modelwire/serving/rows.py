@@ -55,6 +55,15 @@ class Rows:
     def __len__(self) -> int:
         return self._size
 
+    def copied(self) -> "Rows":
+        """Return the same events, which stay as they are when the caller changes his."""
+        given: Given = self._given
+        if self._in_rows:
+            given = [row.copy() if hasattr(row, "copy") else row for row in given]
+        elif hasattr(given, "copy"):
+            given = given.copy()
+        return Rows(given, self.keys, self.headers, self.sources)
+
     def body(self, row: int) -> object:
         """Return one event as a model takes it."""
         if self._in_rows:

@@ -36,6 +36,9 @@ PATIENCE_S = 1.0
 SHARE = 0.25
 """The part of its time that the thread works at most; the rest belongs to the live versions."""
 
+MOST_LATER = 1000
+"""Answers of own loops that wait at most, a batch being one."""
+
 Deliver: TypeAlias = Callable[[Shadowed, Servable], None]
 """Writes the pairs; what it raises drops them."""
 
@@ -60,12 +63,21 @@ class Work(NamedTuple):
     offered_s: float
 
 
+class Later(NamedTuple):
+    """A batch of an own loop, of so many rows; who gets it is found out in the thread."""
+
+    plan: RoutePlan
+    make: Callable[[], Batch]
+    rows: int
+    offered_s: float
+
+
 class Shadows:
     """The queue and the thread of a process. `offer` is for any thread."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._queue: queue.SimpleQueue[Work | threading.Event | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Work | Later | threading.Event | None] = queue.SimpleQueue()
         self._closed = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -80,6 +92,16 @@ class Shadows:
             if self._thread is None:
                 self._start()
             self._queue.put(work)
+
+    def offer_later(self, plan: RoutePlan, make: Callable[[], Batch], rows: int) -> None:
+        """Hand over what an own loop answered; returns at once, without drawing the sample."""
+        later = Later(plan, make, rows, time.monotonic())
+        if self._queue.qsize() >= MOST_LATER or self._closed.is_set():
+            self._spare(later)
+            return
+        if self._thread is None:
+            self._start()
+        self._queue.put(later)
 
     def finish(self, timeout: float) -> None:
         """Wait until what was handed over is done or dropped; `timeout` seconds at most."""
@@ -109,12 +131,31 @@ class Shadows:
                 work.set()
                 continue
             started = time.monotonic()
-            try:
-                self._do(work)
-            except Exception:
-                logger.exception("a shadow of %s failed", work.batch.plan.name)
-                self._drop(work)
+            if isinstance(work, Later):
+                self._do_later(work)
+            else:
+                self._try(work)
             self._closed.wait((time.monotonic() - started) * (1 - SHARE) / SHARE)
+
+    def _do_later(self, later: Later) -> None:
+        if time.monotonic() - later.offered_s > PATIENCE_S or self._closed.is_set():
+            self._spare(later)
+            return
+        for work in _sampled(later.make(), None):
+            self._try(work)
+
+    def _spare(self, later: Later) -> None:
+        """Drop what was not drawn from: every shadow of the route was spared all of it."""
+        documents = later.plan.compiled.values()
+        for version in {sample.version for one in documents for sample in one.samples}:
+            self._recorder.note(Dropped(later.plan.name, version, later.rows))
+
+    def _try(self, work: Work) -> None:
+        try:
+            self._do(work)
+        except Exception:
+            logger.exception("a shadow of %s failed", work.batch.plan.name)
+            self._drop(work)
 
     def _do(self, work: Work) -> None:
         servable = work.batch.plan.warm(work.shadow.model, work.shadow.version)

@@ -11,8 +11,10 @@ from onnx import TensorProto, helper
 
 from modelwire.models import Models
 from modelwire.reporting.recorder import Changed
+from modelwire.routing.samples import Sample
 from modelwire_schemas.errors import Rejected
-from modelwire_schemas.routing import BUCKETS, RoutingDocument, Rule, Variant
+from modelwire_schemas.routing import BUCKETS, RoutingDocument, Rule, Shadow, Split, Variant
+from modelwire_schemas.telemetry import Role
 from tests.models.good import bytes_of, constant, model_of, repeated, rows_of, take_features
 from tests.world import READY_S, ROUTE, World, event, world_on
 
@@ -24,13 +26,18 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         made.release("1", "2")
         made.flip("1")
         made.split({"1": "50", "2": "50"}, route="halves")
+        whole = Rule("all", (Variant("stable", "1", ((0, BUCKETS),)),))
+        made.write(RoutingDocument("beside", ROUTE, (whole,), (Shadow("2"),)))
+        sides = (Variant("a", "1", ((0, 5000),)), Variant("b", "2", ((5000, BUCKETS),)))
+        both = Rule("all", sides, Split(salt="halves"))
+        made.write(RoutingDocument("both", ROUTE, (both,), (Shadow("2", 2500, "dark"),)))
         yield made
 
 
 @pytest.fixture
 def models(world: World) -> Iterator[Models]:
     with world.connect() as connected:
-        for name in (ROUTE, "halves"):
+        for name in (ROUTE, "halves", "beside", "both"):
             connected.route(name).wait_until_ready(READY_S)
         assert connected.live.wait_for(lambda s: len(s.warm) == 2, READY_S)
         yield connected
@@ -97,9 +104,58 @@ def test_what_is_measured_is_what_was_answered_whatever_the_caller_does_with_it(
 ) -> None:
     answer = models.route(ROUTE).predict_batch([event(5.0)] * 10)
     answer.outputs["late"][:] = 1e6
-    outputs = [o for one in told(models) for o in one.window.outputs if o.name == "late"]
+    divided = models.route("halves").predict_batch([event(5.0)] * 10, keys=[*"abcdefghij"])
+    divided.outputs["late"][:] = 1e6
+    changed = told(models) + told(models, "halves")
+    outputs = [o for one in changed for o in one.window.outputs if o.name == "late"]
     assert outputs
     assert {output.sketch.moments.mean for output in outputs} == {5.0}
+
+
+def pairs(models: Models, route: str) -> dict[str, int]:
+    """Return by live version how many events a shadow was compared on."""
+    models.live.shadows.finish(READY_S)
+    found: Counter[str] = Counter()
+    for one in told(models, route):
+        for pair in one.window.pairs:
+            if pair.output == "version_id":
+                assert (one.key.role, one.key.version) == (Role.SHADOW, "2")
+                assert pair.difference.moments.mean == 2 - int(pair.against)
+                found[pair.against] += pair.difference.moments.count
+            else:
+                assert pair.unequal == 0  # the same event on both sides
+    return dict(found)
+
+
+def test_shadows_get_what_an_own_loop_answers(models: Models) -> None:
+    route = models.route("beside")
+    for number in range(20):
+        changing = event(float(number))
+        route.predict(changing, key=f"k{number}")
+        changing["a"] = 1e6
+    assert pairs(models, "beside") == {"1": 20}
+    matrix = np.full((50, 4), 3.0, np.float32)
+    route.predict_batch(matrix)
+    matrix[:] = 1e6
+    assert pairs(models, "beside") == {"1": 70}
+
+
+def test_a_shadows_sample_of_an_own_loop_is_drawn_by_key(models: Models) -> None:
+    route, keys = models.route("both"), [f"k{number}" for number in range(200)]
+    drawn = Sample(Shadow("2", 2500, "dark")).rows(keys, None, None, None)
+    for key in keys:
+        route.predict(event(), key=key)
+    once = pairs(models, "both")
+    assert sum(once.values()) == len(drawn)
+    route.predict_batch([event()] * 200, keys=keys)
+    assert pairs(models, "both") == {version: 2 * count for version, count in once.items()}
+
+
+def test_what_a_shadow_has_no_room_for_is_dropped_and_counted(models: Models) -> None:
+    models.live.shadows.close(READY_S)
+    models.route("beside").predict_batch([event()] * 30)
+    told(models, "beside")
+    assert models.live.recorder.dropped("beside") == (("2", 30),)
 
 
 def test_a_version_that_raises_while_a_fallback_answers_is_an_error_and_a_substitution(
