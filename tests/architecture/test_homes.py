@@ -39,6 +39,7 @@ HOMES: dict[str, str] = {
     "eventlog/modelwire_log/sqlite/notice.py": "waits for notices and for a turn to write",
     "eventlog/modelwire_log/sqlite/queue.py": "appends for several threads at once",
     "router/modelwire_router/cli/publish.py": "ends a watch by a signal",
+    "router/modelwire_router/cli/simulate.py": "plays runs in several processes",
     "router/modelwire_router/cli/stopping.py": "ends long verbs by a signal",
     "router/modelwire_router/controller.py": "is told to stop from anywhere",
     "router/modelwire_router/outside/asking.py": "asks the world outside, a few at a time",

@@ -125,7 +125,7 @@ def apply(
     session: Session, path: Path, expect_revision: int | None, when: When, reason: str
 ) -> None:
     """Begin the rollouts of a YAML file, or set whole routing documents: all together or none."""
-    if _says_rollouts(path):
+    if says_rollouts(path):
         from modelwire_router.cli.rollouts import begin
 
         begin(session, path, reason)
@@ -144,7 +144,7 @@ def apply(
     _send(session, state, change, reason, f"applied {told}")
 
 
-def _says_rollouts(path: Path) -> bool:
+def says_rollouts(path: Path) -> bool:
     """Whether a file says `kind:` at its top, as rollout files do and documents do not."""
     try:
         lines = path.read_bytes().splitlines()

@@ -1,0 +1,156 @@
+"""`modelwire plan`: what a file would do to the keys of a stream and to the fleet."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from modelwire.control.state import State
+from modelwire.scoring.events import Reading, decode
+from modelwire_log.contract import START, Log, Place, Record
+from modelwire_router.cli.routes import says_rollouts
+from modelwire_router.cli.session import Session
+from modelwire_router.cli.waiting import present
+from modelwire_router.document_file import read_documents
+from modelwire_router.fleet import newest_reports
+from modelwire_router.forecast import (
+    Events,
+    Fetch,
+    Moved,
+    Step,
+    document_steps,
+    fetches,
+    moves,
+    steps,
+)
+from modelwire_router.rollout_file.reading import read_rollouts
+from modelwire_router.views import shares
+from modelwire_schemas.errors import NotFound, Rejected
+
+MOST = 1_000_000
+"""So many events are looked at, at most."""
+
+BATCH = 5000
+
+
+@click.command()
+@click.option(
+    "-f",
+    "--file",
+    "path",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="What `apply -f` takes: rollouts, or routing documents.",
+)
+@click.option("--stream", default="", help="Whose newest events are looked at; their JSON is read.")
+@click.option("--last", type=int, default=10_000, show_default=True, help="How many of them.")
+@click.option("--key-field", default="", help="The event's field that is its key.")
+@click.pass_obj
+def plan(session: Session, path: Path, stream: str, last: int, key_field: str) -> None:
+    """Say what applying a file would do: which keys change version, who must fetch how much.
+
+    Nothing is written. Shares are those of the newest events of a stream.
+    """
+    if not 0 < last <= MOST:
+        raise Rejected("E_OPTION", f"--last {last}", expected=f"1 to {MOST}")
+    state = session.state()
+    wanted = _wanted(path, state)
+    events = _events(session, stream, last, key_field) if stream else None
+    reports = newest_reports(session.log(), session.namespace)
+    for route, found in wanted.items():
+        known = state.routes.get(route)
+        before = known.head.document if known else None
+        moved = list(moves(before, found, events)) if events else [None] * len(found)
+        rows = [_step_row(route, *each) for each in zip(found, moved, strict=True)]
+        plain = rows if session.as_json else [_plain_step(row) for row in rows]
+        session.table(plain, STEP_COLUMNS if events else STEP_COLUMNS[:3])
+        _show_fetches(session, route, fetches(reports, state, found, present(reports)))
+
+
+STEP_COLUMNS = ["route", "step", "weights", "events", "keys", "keys_in_all", "versions"]
+FETCH_COLUMNS = ["route", "instance", "version", "bytes", "resident", "fits"]
+
+
+def _wanted(path: Path, state: State) -> dict[str, list[Step]]:
+    if says_rollouts(path):
+        plans = [one.plan for one in read_rollouts((path,), None)]
+        return {plan.route: steps(plan, state) for plan in plans}
+    documents = read_documents(path, state)
+    return {document.route: document_steps(document, state) for document in documents}
+
+
+def _events(session: Session, stream: str, last: int, key_field: str) -> Events:
+    """Return the newest events of a stream; what is no JSON object is left out."""
+    log = session.log()
+    partitions = log.streams().get(stream)
+    if partitions is None:
+        raise NotFound("E_NO_STREAM", f"there is no stream {stream}", todo="modelwire read --list")
+    records = [r for p in range(partitions) for r in _newest(log, Place(stream, p), last)]
+    records = sorted(records, key=lambda r: (r.appended, r.partition, r.offset))[-last:]
+    reading = Reading(key_field)
+    decoded = zip(records, decode(records), strict=True)
+    good = [(r, fields) for r, fields in decoded if not isinstance(fields, Rejected)]
+    if not good:
+        raise NotFound("E_NO_EVENTS", f"stream {stream} has no event that is a JSON object")
+    if len(good) < len(records):
+        session.say(f"{len(records) - len(good)} of {len(records)} records are no JSON objects")
+    session.say(f"the newest {len(good)} events of {stream}")
+    return Events(
+        [reading.key(r, fields) for r, fields in good],
+        [fields for _, fields in good],
+        [dict(r.headers) for r, _ in good],
+        [(r.stream, r.partition, r.offset) for r, _ in good],
+    )
+
+
+def _newest(log: Log, place: Place, last: int) -> Iterator[Record]:
+    after = max(START, log.end(place) - last)
+    while records := log.read(place, after, BATCH):
+        yield from records
+        after = records[-1].offset
+
+
+def _step_row(route: str, step: Step, moved: Moved | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"route": route, "step": step.told, "weights": shares(step.document)}
+    if moved is None:
+        return row
+    told = asdict(moved)
+    return {**row, **told, "versions": dict(moved.versions)}
+
+
+def _plain_step(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return a row as people read it."""
+    plain = {name: str(row[name]) for name in STEP_COLUMNS[:3]}
+    if "versions" not in row:
+        return plain
+    percents = {name: _percent(row[name]) for name in ("events", "keys", "keys_in_all")}
+    versions = ", ".join(f"{v} {_percent(share)}" for v, share in row["versions"].items())
+    return {**plain, **percents, "versions": versions}
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def _show_fetches(session: Session, route: str, found: Sequence[Fetch]) -> None:
+    rows = [
+        {
+            "route": route,
+            "instance": one.instance,
+            "application": one.application,
+            "version": one.version,
+            "bytes": one.size,
+            "resident": one.resident,
+            "fits": one.fits if session.as_json else _FITS[one.fits],
+        }
+        for one in found
+    ]
+    if rows:
+        session.table(rows, FETCH_COLUMNS)
+    else:
+        session.say(f"no live instance of {route} has anything to fetch")
+
+
+_FITS = {None: "unknown", True: "yes", False: "no"}

@@ -1,0 +1,1 @@
+"""Rollouts in virtual time: the real fold, decisions and analysis on telemetry that is drawn."""
