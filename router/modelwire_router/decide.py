@@ -159,10 +159,11 @@ def look(standing: Standing, world: World, reports: Iterable[Heard]) -> Look:
     """Return what is known of one rollout: who is ready, how its metrics stand, who agreed."""
     named = judged(standing.plan, standing.rollout)
     templates = [t for t in standing.plan.templates if t.name in named]
-    evidence = _evidence(standing, world) if templates else Evidence()
+    there = list(reports)
+    evidence = _evidence(standing, world, there) if templates else Evidence()
     return Look(
         now=world.now,
-        waiting=_waiting(standing, reports, world.now),
+        waiting=_waiting(standing, there, world.now),
         findings={t.name: _findings(standing, t, evidence, world.now) for t in templates},
         gates=_agreed(standing, world),
     )
@@ -176,15 +177,14 @@ def _by_route(reports: Iterable[Heard]) -> dict[str, list[Heard]]:
     return found
 
 
-def _waiting(standing: Standing, reports: Iterable[Heard], now: int) -> tuple[str, ...] | None:
+def _waiting(standing: Standing, reports: Sequence[Heard], now: int) -> tuple[str, ...] | None:
     """Return who lacks a version that the document names; None when nobody serves the route."""
     route, document = standing.route, standing.route.head.document
-    heard = list(reports)
     waiting: dict[str, str] = {}
     live = 0
     for version in document.versions():
         named_at = named_by(route, document.model, version)
-        found = readiness(heard, route.route, document.model, version, named_at, now)
+        found = readiness(reports, route.route, document.model, version, named_at, now)
         live = max(live, len(found.ready) + len(found.waiting))
         if found.share < standing.plan.require_ready:
             for w in found.waiting:
@@ -193,13 +193,15 @@ def _waiting(standing: Standing, reports: Iterable[Heard], now: int) -> tuple[st
     return tuple(waiting.values()) if live else None
 
 
-def _evidence(standing: Standing, world: World) -> Evidence:
+def _evidence(standing: Standing, world: World, reports: Sequence[Heard]) -> Evidence:
+    """Return what is known of the candidate; a consumer without events is heard, too."""
     route = standing.route.route
     by_event = standing.plan.split.by is SplitBy.EVENT
     base = standing.route.base
+    alive = [heard for report, heard in reports if not report.goodbye]
     return Evidence(
         windows=world.samples.windows(route, base.revision + 1 if base else 1),
-        heard=world.samples.heard(route),
+        heard=max([h for h in (world.samples.heard(route), *alive) if h is not None], default=None),
         readings=tuple(
             Reading(question.name, answer.at, answer.value, answer.error)
             for question, answer in world.answers.items()
