@@ -31,7 +31,7 @@ def figures() -> list[Figure]:
     with made() as bed:
         bed.publish(NUMERIC, "0", model="flights")
         release = bed.releases()["0"]
-        entries = list(islice(_history(release), RECORDS))
+        entries = list(islice(history(release), RECORDS))
         pure = [_rate(entries) for _ in range(ROUNDS)]
         raced = list(_raced(entries))
         contested = [_rate(raced) for _ in range(ROUNDS)]
@@ -75,11 +75,14 @@ def _rate_from_log(bed: Bed, count: int) -> float:
     return count / (perf_counter_ns() - started) * 1e9
 
 
-def _history(release: ReleasePublished) -> Iterator[Entry]:
-    """Yield a release of every route's model, then changes, and a new release now and then."""
+def history(release: ReleasePublished, burst: int = 1) -> Iterator[Entry]:
+    """Yield a release of every route's model, then changes, and a new release now and then.
+
+    So many commands as `burst` says come at one time.
+    """
     state, now, versions = State(), 1_700_000_000_000, [0] * ROUTES
     for number in count():
-        now += EVERY
+        now += 0 if number % burst else burst * EVERY
         body = _body(release, state, versions, number)
         command = Command(secrets.token_hex(16), content_digest(body), now + 600_000)
         entry = Entry(number, now, ControlRecord(command, body))

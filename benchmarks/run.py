@@ -23,6 +23,7 @@ SUBJECTS = (
     "propagate",
     "eventlog",
     "fold",
+    "start",
     "telemetry",
     "waiting",
     "shadow",
