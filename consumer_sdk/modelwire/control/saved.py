@@ -188,7 +188,7 @@ def _published(release: Release) -> Body:
 def _to_release(saved: _Release) -> Release:
     body = _unpacked(Kind.RELEASE_PUBLISHED, saved.published)
     assert isinstance(body, ReleasePublished)  # noqa: S101  decode checked the kind
-    return Release(
+    release = Release(
         model=body.model,
         version=body.version,
         artifact=body.artifact,
@@ -200,6 +200,7 @@ def _to_release(saved: _Release) -> Release:
         withdrawn=saved.withdrawn,
         valid_until=body.valid_until,
     )
+    return _remember(release, saved.published)
 
 
 def _from_route(route: RouteState) -> _Route:
@@ -256,7 +257,7 @@ def _changed(accepted: Accepted) -> Body:
 def _to_accepted(saved: _Accepted) -> Accepted:
     body = _unpacked(Kind.ROUTING_CHANGED, saved.document)
     assert isinstance(body, RoutingChanged)  # noqa: S101  decode checked the kind
-    return Accepted(
+    accepted = Accepted(
         revision=saved.revision,
         document=body.changes[0].document,
         visible=saved.visible,
@@ -270,6 +271,7 @@ def _to_accepted(saved: _Accepted) -> Accepted:
         undoes=saved.undoes,
         automatic=saved.automatic,
     )
+    return _remember(accepted, saved.document)
 
 
 def _to_policy(saved: bytes) -> PolicySet:
@@ -310,10 +312,17 @@ def _packed(part: Part, body_of: Callable[[Part], Body]) -> bytes:
     if known is None or known[0] is not part:
         body = body_of(part)
         command = replace(_NOBODY, content=content_digest(body), fold=fold_of(body))
-        if len(_made) >= REMEMBERED:
-            _made.clear()
-        known = _made[id(part)] = (part, encode(ControlRecord(command, body)))
+        content = encode(ControlRecord(command, body))
+        _remember(part, content)
+        return content
     return known[1]
+
+
+def _remember(part: Part, content: bytes) -> Part:
+    if len(_made) >= REMEMBERED:
+        _made.clear()
+    _made[id(part)] = (part, content)
+    return part
 
 
 def _unpacked(kind: Kind, content: bytes) -> Body:
