@@ -15,10 +15,12 @@ from modelwire.loading.probe import Prober
 from modelwire.models import Models
 from modelwire.reporting.recorder import Changed
 from modelwire.scoring.scorer import Job, Scorer
+from modelwire_log.contract import Record
 from modelwire_publisher.means import Means
 from modelwire_publisher.order import Order
 from modelwire_publisher.progress import silent
 from modelwire_publisher.publishing import release
+from modelwire_router.analysis.adding import add_moments
 from modelwire_router.feed import read_events
 from modelwire_schemas.release import Contract, Tensor
 from modelwire_schemas.routing import BUCKETS, Clause, Op, RoutingDocument, Rule, Shadow, Variant
@@ -85,6 +87,8 @@ class Scored:
     outputs: dict[str, Any]
     pairs: dict[str, Any]
     windows: list[Changed]
+    records: list[Record]
+    sources: list[Record]
 
     def shadows(self, version: str) -> list[Changed]:
         return [
@@ -101,11 +105,13 @@ def score(world: World, models: Models, route: str, events: list[bytes]) -> Scor
     Scorer(models, models.log, job).run(until_end=True)
     models.live.shadows.finish(30.0)
     windows = [one for one in models.live.recorder.changed() if one.key.route == route]
-    return Scored(by_id(world, f"{name}.out"), by_id(world, f"{name}.out.shadow"), windows)
+    paired = world.read(f"{name}.out.shadow")
+    outputs, pairs = by_id(world.read(f"{name}.out")), by_id(paired)
+    return Scored(outputs, pairs, windows, paired, world.read(name))
 
 
-def by_id(world: World, stream: str) -> dict[str, Any]:
-    values = [orjson.loads(record.value) for record in world.read(stream)]
+def by_id(records: list[Record]) -> dict[str, Any]:
+    values = [orjson.loads(record.value) for record in records]
     found = {value["id"]: value for value in values}
     assert len(found) == len(values)
     return found
@@ -123,6 +129,12 @@ def test_every_pair_is_of_one_event_and_whole(world: World, models: Models) -> N
         assert pair["shadow"]["outputs"]["late"] == pytest.approx(two["outputs"]["late"], abs=1e-6)
         assert (pair["offset"], pair["revision"]) == (live["offset"], live["revision"])
         assert pair["role"] == "shadow"
+    sources = {(source.partition, source.offset): source for source in both.sources}
+    for record in both.records:
+        place = orjson.loads(record.value)["source"]
+        source = sources[place["partition"], place["offset"]]
+        assert (record.partition, record.key) == (source.partition, source.key)
+        assert record.timestamp == source.timestamp == place["timestamp"]
 
 
 def test_telemetry_has_the_differences_of_the_pairs(world: World, models: Models) -> None:
@@ -134,10 +146,10 @@ def test_telemetry_has_the_differences_of_the_pairs(world: World, models: Models
     windows = [one.window for one in found.shadows("2")]
     pairs = [pair for window in windows for pair in window.pairs]
     assert {(pair.output, pair.against) for pair in pairs} == {("late", "1")}
-    count = sum(pair.difference.moments.count for pair in pairs)
-    mean = sum(p.difference.moments.mean * p.difference.moments.count for p in pairs) / count
-    assert count >= len(EVENTS)  # of this test's events, and of those before in the same window
-    assert mean == pytest.approx(np.mean(differences), abs=1e-5)
+    moments = add_moments([pair.difference.moments for pair in pairs])
+    assert moments.count >= len(EVENTS)  # of this test, and of those before in the same window
+    assert moments.mean == pytest.approx(np.mean(differences), abs=1e-5)
+    assert moments.squares / moments.count == pytest.approx(np.var(differences), rel=1e-4)
     assert all(window.routed == window.predictions for window in windows)
 
 
