@@ -40,6 +40,9 @@ START = 1_800_000_000_000
 SPAN = 60_000
 """Length of windows (ms) where no metric says how often it looks."""
 
+SHORTEST = 1000
+"""No window is shorter (ms), whatever intervals have in common."""
+
 SPARSE = 100
 """After so many looks at the metrics they are rarer: a decision is late by 1 % of its time."""
 
@@ -121,7 +124,8 @@ def begun(plans: Sequence[Plan]) -> State:
 def tick(plans: Sequence[Plan]) -> int:
     """Return how long windows are, and how often the metrics are looked at (ms)."""
     metrics = [m for plan in plans for template in plan.templates for m in template.metrics]
-    return math.gcd(*(metric.interval for metric in metrics)) or SPAN
+    together = math.gcd(*(metric.interval for metric in metrics))
+    return max(together, SHORTEST) if together else SPAN
 
 
 class _Virtual:

@@ -23,7 +23,7 @@ from modelwire_router.rollout.plan import (
     Webhook,
 )
 from modelwire_router.simulation.behaviour import Behaviour
-from modelwire_router.simulation.run import START, Case, Outcome, Run, play
+from modelwire_router.simulation.run import START, Case, Outcome, Run, play, tick
 from modelwire_router.simulation.streams import Drawn, Recorded, moving
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.routing import BUCKETS, Shadow, Split, SplitBy
@@ -220,3 +220,14 @@ def test_recorded_keys_decide_whom_events_go_to() -> None:
 
 def test_windows_begin_at_a_multiple_of_every_span() -> None:
     assert START % (3600 * 1000) == 0
+
+
+@pytest.mark.parametrize(
+    ("intervals", "expected"), [((), 60_000), ((30_000, 45_000), 15_000), ((7, 30_000), 1000)]
+)
+def test_windows_are_as_long_as_intervals_have_in_common(
+    intervals: tuple[int, ...], expected: int
+) -> None:
+    metrics = tuple(replace(ERRORS, interval=interval) for interval in intervals)
+    plan = replace(canary(), templates=(Template("guards", metrics),))
+    assert tick((plan,)) == expected
