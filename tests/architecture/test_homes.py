@@ -15,6 +15,7 @@ HOMES: dict[str, str] = {
     "consumer_sdk/modelwire/loading/probe.py": "has one probe done at a time",
     "consumer_sdk/modelwire/loading/sink.py": "hashes a file behind its writer",
     "consumer_sdk/modelwire/models.py": "starts anew after a fork",
+    "consumer_sdk/modelwire/reporting/calls.py": "counts answers of several threads",
     "consumer_sdk/modelwire/reporting/recorder.py": "adds up what several threads noted",
     "consumer_sdk/modelwire/reporting/reporter.py": "reports to the fleet",
     "consumer_sdk/modelwire/reporting/telemetry.py": "reports what was measured",
