@@ -105,7 +105,8 @@ class Window:
 
     `predictions` are events that the version answered as routed; `substituted` those that another
     version answered; `routed` all that the rules sent here, which the sample ratio counts. `role`
-    is `live` or `shadow`. `latency` is in µs a row.
+    is `live` or `shadow`; a shadow's variant is named `shadow`, and its `routed` are the events that
+    it was given. `latency` is in µs a row. Where events are spread thin windows are longer.
     """
 
     route: str
@@ -145,7 +146,8 @@ class Window:
 class Telemetry:
     """One instance's report on a route: windows as they stand, and the shadow work it dropped.
 
-    `dropped` counts, by the shadow's version, sampled events that it never scored.
+    `dropped` counts, by the shadow's version, events that it was spared; those of an own loop as
+    they are, before a sample is drawn from them.
     """
 
     instance: str
