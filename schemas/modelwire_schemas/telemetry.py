@@ -105,8 +105,8 @@ class Window:
 
     `predictions` are events that the version answered as routed; `substituted` those that another
     version answered; `routed` all that the rules sent here, which the sample ratio counts. `role`
-    is `live` or `shadow`; a shadow's variant is named `shadow`, and its `routed` are the events that
-    it was given. `latency` is in µs a row. Where events are spread thin windows are longer.
+    is `live` or `shadow`; a shadow's variant is named `shadow`, its `routed` are the events that it
+    was given. `latency` is in µs a row. Where events are spread thin windows are longer.
     """
 
     route: str
