@@ -26,7 +26,7 @@ from modelwire_router.rollout.plan import Hook, HookKind, Metric, Plan, Query, T
 from modelwire_schemas.errors import ModelwireError
 from modelwire_schemas.fleet import FleetReport
 from modelwire_schemas.rollout import Finding, Rollout
-from modelwire_schemas.routing import BUCKETS, RoutingChanged, SplitBy
+from modelwire_schemas.routing import BUCKETS, RoutingChanged, RoutingDocument, Rule, SplitBy
 
 Heard = tuple[FleetReport, int]
 
@@ -220,9 +220,18 @@ def _planned(standing: Standing) -> Iterator[Planned]:
         rollout = accepted.document.rollout
         if rollout is None or rollout.id != standing.rollout.id:
             return
-        weights = {v.name: v.weight / BUCKETS for v in accepted.document.rules[-1].variants}
-        if len(weights) > 1 and any(weights.values()):
-            yield Planned(accepted.revision, weights.get(CANDIDATE, 0.0), weights.get(STABLE, 0.0))
+        rule = compared(accepted.document, standing.plan)
+        shares = {v.version: v.weight / BUCKETS for v in rule.variants}
+        if len(shares) > 1 and any(shares.values()):
+            candidate, stable = standing.plan.candidate, standing.plan.stable
+            yield Planned(accepted.revision, shares.get(candidate, 0.0), shares.get(stable, 0.0))
+
+
+def compared(document: RoutingDocument, plan: Plan) -> Rule:
+    """Return the rule that divides events between the versions: an experiment's, or the last."""
+    both = {plan.candidate, plan.stable}
+    divides = (r for r in document.rules if {v.version for v in r.variants if v.weight} >= both)
+    return next(divides, document.rules[-1])
 
 
 def _findings(
@@ -230,7 +239,10 @@ def _findings(
 ) -> tuple[Finding, ...]:
     """Return how every metric stands, with the numbers of its newest look."""
     plan, started = standing.plan, standing.rollout.started
-    candidate, stable = Side(plan.candidate, CANDIDATE), Side(plan.stable, STABLE)
+    rule = compared(standing.route.head.document, plan)
+    names = {v.version: v.name for v in rule.variants}
+    candidate = Side(plan.candidate, names.get(plan.candidate, CANDIDATE))
+    stable = Side(plan.stable, names.get(plan.stable, STABLE))
     stands = assess(template, candidate, stable, evidence, started, now)
     return tuple(replace(s.finding, judgement=s.judgement) for s in stands)
 

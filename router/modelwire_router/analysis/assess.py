@@ -76,7 +76,8 @@ def judge(
         else:
             readings = _readings(metric, evidence, since, now)
             looks = [_read(metric, reading) for reading in readings]
-            heard = readings[-1].at if readings else None
+            # An answer takes a while: the look under way is not silence
+            heard = readings[-1].at + metric.interval if readings else None
         looks += _silence(metric, since if heard is None else max(heard, since), now)
         nothing = _unheard(metric, Judgement.TOO_FEW, now, "nothing has come yet")
         found.append(tuple(looks) or (nothing,))

@@ -55,6 +55,13 @@ def is_relative(metric: Metric) -> bool:
     return metric.relative and of not in _COMPARING | _OF_PAIRS and of is not None
 
 
+def is_compared(metric: Metric) -> bool:
+    """Whether it is held against the stable version's events of the same time."""
+    of = metric.source.measure if isinstance(metric.source, Query) else None
+    pairs = {Measure.DISAGREEMENT, Measure.MEAN_DIFFERENCE}
+    return is_relative(metric) or of in {Measure.PSI, Measure.KS} | pairs
+
+
 def proven(metric: Metric, alpha: float, proof: Proof) -> Flags:
     """Return where a limit is proven to be broken; two limits share the level."""
     limits = [(metric.most, True), (metric.least, False)]

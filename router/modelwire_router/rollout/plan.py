@@ -164,7 +164,7 @@ class Plan:
     instances that must have the candidate warm before it gets weight, within `ready_deadline` ms.
     `background` are templates judged at every step from `background_from` on. `keep_warm` (ms) is
     how long the old version stays loaded after the end. `at` (ms, event time) is when the last
-    step takes effect, if it is scheduled. `exposure` caps the changed decisions an hour.
+    step takes effect, if it is scheduled.
     """
 
     route: str
@@ -185,4 +185,3 @@ class Plan:
     keep_warm: int = 0
     hooks: tuple[Hook, ...] = ()
     at: int | None = None
-    exposure: int | None = None

@@ -6,6 +6,7 @@ from dataclasses import replace
 from modelwire.routing.checks import check_document
 from modelwire.routing.predicate import HEADER
 from modelwire.routing.ranges import Weight, reweigh
+from modelwire_router.analysis.measured import is_compared
 from modelwire_router.rollout.plan import (
     Analyse,
     Hook,
@@ -59,7 +60,7 @@ def compiled(rollout: Rollout, templates: Mapping[str, Template]) -> Plan:
     """Return the plan of a rollout, with the templates that it names.
 
     Raises Rejected where the whole breaks a rule that no part of it shows: what `check_document`
-    says, `E_VARIANTS`, `E_TOO_BIG`.
+    says, `E_VARIANTS`, `E_NO_STABLE`, `E_TOO_BIG`.
     """
     plan = _by_strategy(_begun(rollout), rollout.spec)
     steps = [step for step in plan.steps if isinstance(step, Analyse)]
@@ -132,7 +133,6 @@ def _canary(plan: Plan, spec: CanarySpec) -> Plan:
         steps=tuple(steps),
         background=tuple(said.background.templates) if said.background else (),
         background_from=said.background.starting_step if said.background else 0,
-        exposure=spec.exposure.changed_per_hour if spec.exposure else None,
     )
 
 
@@ -243,6 +243,7 @@ def _check(plan: Plan) -> None:
         plan.rules if plan.rules and plan.rules[-1].match is None else (*plan.rules, _split(plan))
     )
     check_document(RoutingDocument(plan.route, plan.model, rules, tuple(shadows.values())))
+    _check_compared(plan)
     size = len(dump(plan))
     if size > MAX_PLAN:
         raise Rejected(
@@ -251,6 +252,22 @@ def _check(plan: Plan) -> None:
             expected=f"at most {MAX_PLAN:,}",
             todo="take steps, values or templates out of it",
         )
+
+
+def _check_compared(plan: Plan) -> None:
+    """Refuse to compare with the stable version when the candidate has every event."""
+    late = plan.steps[plan.steps.index(WHOLE) :] if WHOLE in plan.steps else ()
+    named = {name for step in late if isinstance(step, Analyse) for name in step.templates}
+    for template in plan.templates:
+        for metric in template.metrics:
+            if template.name in named and is_compared(metric):
+                raise Rejected(
+                    "E_NO_STABLE",
+                    f"{metric.name} of {template.name} compares with the stable version, which "
+                    "has no event after the last step",
+                    expected="absolute limits after 100 %",
+                    todo="compare before the flip, and limit the value itself behind it",
+                )
 
 
 def _split(plan: Plan) -> Rule:

@@ -57,13 +57,6 @@ class Schedule(Part):
     """Whose time: the event's, so every consumer and every replay changes over alike."""
 
 
-class Exposure(Part):
-    """A cap on what the candidate may change."""
-
-    changed_per_hour: int = Field(ge=1)
-    """Decisions an hour that may differ from the stable version's."""
-
-
 class Common(Part):
     """What every strategy has."""
 
@@ -151,8 +144,6 @@ class CanarySpec(Common):
     """How."""
     split: SplitPart
     """How keys are drawn."""
-    exposure: Exposure | SkipJsonSchema[None] = None
-    """A cap on changed decisions: the share stays below it."""
 
 
 class RollingSpec(Common):
@@ -209,7 +200,6 @@ class OtherSpec(BasicSpec):
 
     strategy: Annotated[BasicStrategy, BeforeValidator(_no_strategy)]
     split: Any = None
-    exposure: Any = None
     routes: Any = None
 
 

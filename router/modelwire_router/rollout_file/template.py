@@ -23,7 +23,9 @@ from modelwire_router.rollout_file.words import Duration, Line, Name, Url
 
 _QUERY = re.compile(r"([a-z_]+|p\d{1,2}(?:\.\d+)?)(?:\(([A-Za-z0-9_.-]{1,100})\))?", re.ASCII)
 _QUANTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)", re.ASCII)
-_MEASURES = tuple(f"{m}" if m is not Measure.LATENCY else "p99(latency)" for m in Measure)
+_WORDS = [m for m in Measure if m is not Measure.INPUT_DRIFT]
+"""Releases carry no sample of their inputs, so nothing is known of their drift."""
+_MEASURES = tuple(f"{m}" if m is not Measure.LATENCY else "p99(latency)" for m in _WORDS)
 
 
 def _query(value: object) -> Query:
@@ -33,7 +35,7 @@ def _query(value: object) -> Query:
         quantile = _QUANTILE.fullmatch(word)
         if quantile and inner == "latency" and float(quantile[1]) > 0:
             return Query(Measure.LATENCY, quantile=float(Decimal(quantile[1]) / 100))
-        if word in set(Measure) - {Measure.LATENCY}:
+        if word in set(_WORDS) - {Measure.LATENCY}:
             return Query(Measure(word), inner)
     raise fault(
         "E_QUERY",

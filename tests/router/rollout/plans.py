@@ -67,5 +67,4 @@ plans = st.builds(
     keep_warm=some.naturals,
     hooks=some.few(hooks, 1),
     at=st.none() | some.naturals,
-    exposure=st.none() | some.naturals,
 )

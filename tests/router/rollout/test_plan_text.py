@@ -19,7 +19,7 @@ TEXT = (
     '"split":{"by":"key","salt":"s","field":""},"steps":[{"weight":10000,"kind":"weight"}],'
     '"rules":[],"shadows":[],"templates":[],"background":[],"background_from":0,'
     '"require_ready":1,"ready_deadline":600000,"on_failure":"rollback","keep_warm":0,"hooks":[],'
-    '"at":null,"exposure":null}'
+    '"at":null}'
 )
 
 
@@ -47,7 +47,7 @@ def test_numbers_that_are_equal_are_written_alike() -> None:
 
 def test_a_text_from_before_a_field_was_invented_is_read() -> None:
     said = json.loads(TEXT)
-    for name in ("exposure", "at", "keep_warm"):
+    for name in ("at", "keep_warm"):
         del said[name]
     assert load(json.dumps(said)) == PLAN
 

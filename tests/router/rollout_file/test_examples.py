@@ -35,7 +35,7 @@ NOW = 1_800_000_000_000
 NEW_YEAR_2100 = 4_102_444_800_000
 ROUTE = "flights-late"
 MINUTE, HOUR = 60_000, 3_600_000
-ERRORS = Metric("errors", Query(Measure.ERROR_RATE), most=0.001, min_samples=500)
+ERRORS = Metric("errors", Query(Measure.ERROR_RATE), most=0.005, min_samples=500)
 LATENCY = Metric("latency", Query(Measure.LATENCY), relative=True, most=1.2, min_samples=500)
 BASIC = Plan(ROUTE, ROUTE, "1", "2", "basic", Split(salt=ROUTE), (SetWeight(10_000),))
 GUARDRAILS = Template(
@@ -52,13 +52,6 @@ GUARDRAILS = Template(
             dry_run=True,
         ),
         Metric(
-            "quality",
-            Query(Measure.LOG_LOSS, "late"),
-            relative=True,
-            most=1.02,
-            maturity=6 * HOUR,
-        ),
-        Metric(
             "complaints",
             Prometheus(
                 "http://prometheus.example:9090",
@@ -68,6 +61,9 @@ GUARDRAILS = Template(
             inconclusive_limit=3,
         ),
     ),
+)
+QUALITY = Metric(
+    "quality", Query(Measure.LOG_LOSS, "late"), relative=True, most=1.02, maturity=6 * HOUR
 )
 
 
@@ -96,7 +92,7 @@ GOLDEN = {
             Analyse(("sound",), 10 * MINUTE),
         ),
         shadows=(Shadow("2", 10_000, "shadow-2"),),
-        templates=(Template("sound", (ERRORS, LATENCY)),),
+        templates=(Template("sound", (ERRORS, replace(LATENCY, relative=False, most=20_000.0))),),
         keep_warm=30 * MINUTE,
     ),
     "canary": replace(
@@ -114,14 +110,13 @@ GOLDEN = {
             Pause(),
             SetWeight(10_000),
         ),
-        templates=(GUARDRAILS,),
-        background=("guardrails",),
+        templates=(GUARDRAILS, Template("delays", (QUALITY,))),
+        background=("guardrails", "delays"),
         background_from=2,
         hooks=(
             Hook(HookKind.CONFIRM_PROMOTION, "http://gate.example/flights-late", 3000),
             Hook(HookKind.ROLLBACK, "http://pager.example/flights-late"),
         ),
-        exposure=500,
     ),
     "rolling": replace(
         BASIC,

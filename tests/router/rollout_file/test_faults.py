@@ -282,7 +282,7 @@ EXACT: dict[str, tuple[str, str]] = {
     "a schedule of a canary": (
         canary("setWeight: 5", more="  schedule: {at: 2100-01-01T00:00:00Z, clock: event}\n"),
         "8:3: E_UNKNOWN_FIELD: unknown field schedule; expected of model, stable, candidate, "
-        "requireReady, readyDeadline, onFailure, mirror, hooks, strategy, split, exposure",
+        "requireReady, readyDeadline, onFailure, mirror, hooks, strategy, split",
     ),
     "a duration without a unit": (
         canary("pause: {duration: 10}"),
@@ -342,8 +342,8 @@ EXACT: dict[str, tuple[str, str]] = {
     "a query that is none": (
         metric("query: errorrate, max: 1"),
         "6:29: E_QUERY: 'errorrate' is no query; expected one of error_rate, p99(latency), psi, "
-        "ks, disagreement, mean_difference, log_loss, auc, brier, calibration, mae, event_rate, "
-        "input_drift; of one output: psi(late); did you mean error_rate?",
+        "ks, disagreement, mean_difference, log_loss, auc, brier, calibration, mae, event_rate; "
+        "of one output: psi(late); did you mean error_rate?",
     ),
     "a web hook of no web": (
         metric('provider: {web: {url: "file:///etc/passwd"}}, max: 1'),
@@ -573,3 +573,21 @@ def test_a_plan_that_would_not_travel_is_refused() -> None:
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, names: Sequence[str]) -> None:
     with pytest.raises((NotFound, Rejected)):
         read_rollouts([tmp_path / name for name in names], NOW)
+
+
+@pytest.mark.parametrize(
+    "query", ["p99(latency), compare: relative", "psi(late)", "mean_difference(late)"]
+)
+def test_nothing_is_compared_with_the_stable_version_when_it_has_no_event(query: str) -> None:
+    steps = ("setWeight: 5", "analysis: {templates: [guard]}", "setWeight: 100")
+    text = f"{canary(*steps)}---\n{metric(f'query: {query}, max: 1')}"
+    assert rollouts([("late.yaml", text.encode())], NOW)
+    late = text.replace("100\n", "100\n        - analysis: {templates: [guard]}\n", 1)
+    with pytest.raises(RejectedFile, match="E_NO_STABLE"):
+        rollouts([("late.yaml", late.encode())], NOW)
+
+
+def test_an_absolute_limit_may_be_watched_after_the_last_step() -> None:
+    steps = ("setWeight: 100", "analysis: {templates: [guard]}")
+    text = f"{canary(*steps)}---\n{metric('query: error_rate, max: 1')}"
+    assert rollouts([("late.yaml", text.encode())], NOW)
