@@ -1,9 +1,11 @@
 """Real flights, whose delays come later: the better version goes on, the worse ones go back."""
 
+import time
 from contextlib import ExitStack
 
 import pytest
 
+from modelwire.control.reading import fold_log
 from modelwire_log.open import open_log
 from modelwire_router.demo.files import flights, model
 from tests.processes import modelwire, running
@@ -58,6 +60,12 @@ def outcome(desk: Desk) -> tuple[str, list[str]]:
     return row["phase"], [f["metric"] for f in row["findings"] if f["judgement"] == "fail"]
 
 
+def holds(desk: Desk) -> bool:
+    with open_log(desk.url) as log:
+        head = fold_log(log, desk.namespace).routes[ROUTE].head
+    return head.effective < time.time() * 1000
+
+
 @pytest.mark.parametrize(
     ("stable", "candidate", "phase", "failed"),
     [
@@ -82,6 +90,7 @@ def test_delays_that_come_later_decide_about_a_version(
         for verb in BESIDE:
             held.enter_context(running(*modelwire("--log", desk.url, *verb)))
         eventually(lambda: desk.data("get", ROUTE)[0]["step"] == "1/3", within=40)
+        eventually(lambda: holds(desk), what="the first step to hold for events of now")
         desk.ok("feed", "flights", flights(), "--key-field", "tailnum", "--limit", FLIGHTS)
         desk.ok("feed", "landings", flights(), "--limit", FLIGHTS)
         eventually(lambda: outcome(desk)[0] != "progressing", within=60)
