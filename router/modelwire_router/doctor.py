@@ -9,9 +9,11 @@ from pathlib import Path
 
 from modelwire.config import CACHE, default_cache
 from modelwire.control.horizon import MARGIN
-from modelwire.control.reading import control_place, fold_log
+from modelwire.control.reading import after_offset, control_place, fold_log
 from modelwire.control.saved import state_hash
-from modelwire_log.contract import Log
+from modelwire.control.snapshots import beginning, snapshot_place
+from modelwire.control.state import State
+from modelwire_log.contract import START, Log
 from modelwire_log.open import open_log
 from modelwire_router.fleet import newest_reports
 from modelwire_router.readiness import HEARD_MS
@@ -51,6 +53,7 @@ def examine(url: str, namespace: str) -> list[Finding]:
             ("log", lambda: _log(log, namespace)),
             ("topics", lambda: _topics(log, namespace)),
             ("lead", lambda: _lead(log, namespace)),
+            ("snapshots", lambda: _snapshots(log, namespace)),
             ("clock", lambda: _clock(log, namespace)),
             ("fleet", lambda: _fleet(log, namespace)),
         ]
@@ -94,6 +97,25 @@ def _lead(log: Log, namespace: str) -> Finding:
         else f"`modelwire policy set` with a lead above {least} ms, or events wait"
     )
     return Finding("lead", ok=state.lead > least, found=found, todo=todo)
+
+
+def _snapshots(log: Log, namespace: str) -> Finding:
+    """Fold the log from its beginning up to the newest snapshot, and compare."""
+    end = log.end(control_place(namespace))
+    kept = beginning(log, namespace, end)
+    if kept.offset == START:
+        found = f"none to begin from (controllers leave them), a start folds {end + 1} records"
+        return Finding("snapshots", ok=True, found=found)
+    whole = fold_log(log, namespace, state=State(), until=after_offset(kept.offset))
+    if state_hash(whole) == state_hash(kept):
+        found = f"the newest covers offset {kept.offset} of {end}, and says what the log says"
+        return Finding("snapshots", ok=True, found=found)
+    return Finding(
+        "snapshots",
+        ok=False,
+        found=f"the newest, at offset {kept.offset}, says something else than the log",
+        todo=f"see who may write to {snapshot_place(namespace).stream}: only controllers should",
+    )
 
 
 def _clock(log: Log, namespace: str) -> Finding:

@@ -3,18 +3,31 @@
 import logging
 import secrets
 import threading
+import time
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from modelwire.clock import ManualClock
 from modelwire.control.reading import control_place, fold_log
-from modelwire.control.snapshots import EVERY, MAX_CHUNKS, beginning, snapshot_place, usable
+from modelwire.control.snapshots import (
+    EVERY,
+    MAX_CHUNKS,
+    beginning,
+    cut,
+    record_at,
+    snapshot_place,
+    usable,
+)
 from modelwire.control.state import Request, State, Verdict
-from modelwire_log.contract import START, Message, Receipt
+from modelwire_log.contract import START, Log, Message, Receipt
 from modelwire_log.envelope import seal
 from modelwire_log.memory.log import MemoryLog
+from modelwire_log.sqlite.log import SqliteLog
 from modelwire_router.controller import Controller
+from modelwire_router.doctor import Finding, examine
 from modelwire_router.observer import Observer
 from modelwire_router.snapshots import Snapshots
 from modelwire_schemas.errors import NotFound
@@ -48,7 +61,7 @@ class Desk:
         return [chunks[0].offset for chunks in usable(self.log, NAMESPACE, end)]
 
 
-def grow(log: MemoryLog, count: int, now: int) -> None:
+def grow(log: Log, count: int, now: int) -> None:
     asked = [record(PolicySet(500), secrets.token_hex(8), now + 60_000) for _ in range(count)]
     log.append_batch(control_place(NAMESPACE).stream, [seal(one, source="test") for one in asked])
 
@@ -142,3 +155,28 @@ def test_a_controller_keeps_snapshots_and_begins_at_them() -> None:
         thread.join()
     observer = Observer(log, NAMESPACE)
     assert observer.world(BEGIN, {}).state == fold_log(log, NAMESPACE, state=State())
+
+
+def about_snapshots(url: str) -> Finding:
+    (found,) = (finding for finding in examine(url, NAMESPACE) if finding.check == "snapshots")
+    return found
+
+
+def test_the_doctor_holds_the_newest_snapshot_against_the_whole_log(tmp_path: Path) -> None:
+    with SqliteLog(tmp_path / "log.db") as log:
+        now = int(time.time() * 1000)
+        grow(log, EVERY + 1, now)
+        assert about_snapshots(log.url).ok
+        state = fold_log(log, NAMESPACE)
+        Snapshots(log, NAMESPACE, "controller-1").keep(state)
+        grow(log, 3, now)
+        honest = about_snapshots(log.url)
+        assert honest.ok
+        assert f"covers offset {EVERY} of {EVERY + 3}" in honest.found
+        at = record_at(log, NAMESPACE, state.offset)
+        assert at is not None
+        (lie,) = cut(replace(state, policy=PolicySet(900)), at)
+        log.append(SNAPSHOTS.stream, seal(lie, source="somebody"))
+        found = about_snapshots(log.url)
+        assert not found.ok
+        assert SNAPSHOTS.stream in found.todo
