@@ -89,8 +89,9 @@ class Long:
             **os.environ,
             "MODELWIRE_LOG": self.log.url,
             "MODELWIRE_NAMESPACE": NAMESPACE,
-            "PYTHONPYCACHEPREFIX": str(folder / "compiled"),
+            "PYTHONPYCACHEPREFIX": str(folder / "compiled"),  # as an installer leaves it
         }
+        self._environment.pop("PYTHONDONTWRITEBYTECODE", None)
         self._commands = [
             [sys.executable, "-c", "pass"],
             [COMMAND, "status", ROUTE],
