@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from modelwire.routing.bulk import buckets_behind
 from modelwire.routing.hashing import salted
 from modelwire.routing.keys import Coordinates, coordinate_bytes, key_bytes
 from modelwire.routing.predicate import Test, compile_predicate
@@ -52,6 +51,9 @@ class Sample:
             ]
         if self._share == BUCKETS:
             return rows
+        # Read verbs compile documents, too, and must not wait for numpy.
+        from modelwire.routing.bulk import buckets_behind
+
         drawn = [(row, _data(keys[row], None if sources is None else sources[row])) for row in rows]
         known = [(row, data) for row, data in drawn if data is not None]
         found = buckets_behind(self._prefix, [data for _, data in known]) < self._share

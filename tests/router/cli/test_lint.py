@@ -85,8 +85,9 @@ def test_the_schema_is_printed_for_editors(desk: Desk) -> None:
 
 
 def test_verbs_that_read_do_not_wait_for_what_checks_files(route: Desk) -> None:
-    for words in (["status", "flights-late"], ["history", "flights-late"], ["fleet"]):
-        assert not loaded(route, *words) & {"pydantic", "yaml"}, words
+    explain = ["explain", "flights-late", "--key", "N14228"]
+    for words in (["status", "flights-late"], ["history", "flights-late"], ["fleet"], explain):
+        assert not loaded(route, *words) & {"numpy", "pydantic", "yaml"}, words
     assert "pydantic" in loaded(route, "lint", EXAMPLES[0])
 
 
