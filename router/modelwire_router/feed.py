@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import orjson
 
@@ -35,7 +35,7 @@ def read_events(
     """Yield the events of a CSV or JSON-lines file, `.gz` as well.
 
     A cell that reads as a number is one, an empty one is null. Raises NotFound `E_NO_FILE`, and
-    Rejected `E_ROW` with the line at fault.
+    Rejected `E_DENIED`, or `E_ROW` with the line at fault.
     """
     for number, row in enumerate(islice(_rows(path), limit), 1):
         where = f"{path.name}, row {number}"
@@ -47,9 +47,7 @@ def read_events(
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    if not path.is_file():
-        raise NotFound("E_NO_FILE", f"there is no file {path}", todo="look for it with ls")
-    with path.open("rb") as raw:
+    with _opened(path) as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         with gzip.open(raw) if packed else raw as content:
@@ -63,6 +61,17 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
                     where=path.name,
                     expected="CSV or JSON lines as UTF-8, plain or gzipped",
                 ) from None
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        if path.is_file():
+            return path.open("rb")
+    except OSError as error:
+        raise Rejected(
+            "E_DENIED", f"the file may not be read: {error.strerror}", where=str(path)
+        ) from None
+    raise NotFound("E_NO_FILE", f"there is no file {path}", todo="look for it with ls")
 
 
 def _parsed(text: io.TextIOWrapper, path: Path) -> Iterator[dict[str, Any]]:

@@ -29,7 +29,14 @@ from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
-def prober() -> Iterator[Prober]:
+def others() -> set[psutil.Process]:
+    """Return the helpers of whoever probes in this process beside these tests."""
+    return set(helpers_of(os.getpid()))
+
+
+@pytest.fixture(scope="module")
+def prober(others: set[psutil.Process]) -> Iterator[Prober]:
+    del others  # they are counted first
     with closing(Prober()) as made:
         made.start()
         yield made
@@ -249,12 +256,14 @@ def test_nothing_is_printed_into_the_application(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_helper_that_was_killed_is_replaced(cache: Cache, prober: Prober) -> None:
+def test_a_helper_that_was_killed_is_replaced(
+    cache: Cache, prober: Prober, others: set[psutil.Process]
+) -> None:
     prober.probe(mlp_asked(cache))
-    (helper_process,) = helpers_of(os.getpid())
+    (helper_process,) = set(helpers_of(os.getpid())) - others
     helper_process.kill()
     assert prober.probe(mlp_asked(cache)).ok
-    (other,) = helpers_of(os.getpid())
+    (other,) = set(helpers_of(os.getpid())) - others
     assert other.pid != helper_process.pid
 
 
@@ -346,7 +355,7 @@ def probe_in_a_child(request: ProbeRequest, prober: Prober | None = None) -> Non
 def test_a_fork_of_the_application_has_a_helper_of_its_own(cache: Cache, prober: Prober) -> None:
     request = mlp_asked(cache)
     prober.probe(request)
-    (ours,) = helpers_of(os.getpid())
+    before = helpers_of(os.getpid())
     child = multiprocessing.get_context("fork").Process(
         target=probe_in_a_child, args=(request, prober)
     )
@@ -354,7 +363,7 @@ def test_a_fork_of_the_application_has_a_helper_of_its_own(cache: Cache, prober:
     child.join()
     assert child.exitcode == 0
     assert prober.probe(request).ok
-    assert helpers_of(os.getpid()) == [ours]
+    assert helpers_of(os.getpid()) == before
 
 
 def test_a_fork_in_the_middle_of_a_probe_does_not_wait_for_it(cache: Cache, prober: Prober) -> None:
@@ -444,7 +453,9 @@ def test_what_the_host_lacks_is_looked_at_again(cache: Cache, prober: Prober) ->
     assert not list(cache.folder.glob("verdicts/*/*"))
 
 
-def test_signals_of_the_terminal_do_not_reach_the_helper(cache: Cache, prober: Prober) -> None:
+def test_signals_of_the_terminal_do_not_reach_the_helper(
+    cache: Cache, prober: Prober, others: set[psutil.Process]
+) -> None:
     prober.probe(mlp_asked(cache))
-    (helper_process,) = helpers_of(os.getpid())
+    (helper_process,) = set(helpers_of(os.getpid())) - others
     assert os.getpgid(helper_process.pid) != os.getpgid(os.getpid())

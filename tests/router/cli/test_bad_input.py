@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -261,8 +262,7 @@ def test_a_damaged_record_is_said_with_its_place(desk: Desk) -> None:
 def test_a_folder_without_rights_is_said(desk: Desk) -> None:
     locked = desk.folder / "locked"
     locked.mkdir(mode=0o700)
-    for folder in (desk.folder, *desk.folder.parents[:2]):
-        folder.chmod(0o755)
+    open_to_all(desk.folder)
     words = [f"sqlite:///{locked}/flights.db", "feed", "events", desk.write("e.jsonl", "{}")]
     with running(*python(as_nobody, *words)) as process:
         code, out, err = process.end()
@@ -270,6 +270,27 @@ def test_a_folder_without_rights_is_said(desk: Desk) -> None:
     assert err.startswith("E_LOG_UNAVAILABLE"), err
     assert len(err.splitlines()) == 1
     assert list(locked.iterdir()) == []
+
+
+def test_a_file_out_of_reach_is_said(desk: Desk) -> None:
+    open_to_all(desk.folder)
+    desk.folder.chmod(0o777)
+    locked = desk.folder / "locked"
+    locked.mkdir(mode=0o700)
+    events = desk.write("locked/e.jsonl", "{}")
+    words = [f"sqlite:///{desk.folder}/flights.db", "feed", "events", events]
+    with running(*python(as_nobody, *words)) as process:
+        code, out, err = process.end()
+    assert (code, out) == (5, "")
+    assert err.startswith("E_DENIED: the file may not be read: Permission denied"), err
+
+
+def open_to_all(folder: Path) -> None:
+    """Let anybody into a folder of the tests."""
+    for each in (folder, *folder.parents):
+        if each == Path(tempfile.gettempdir()):
+            return
+        each.chmod(0o755)
 
 
 def test_a_full_disk_is_said_and_nothing_is_half_written(desk: Desk) -> None:
