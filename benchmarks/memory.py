@@ -39,10 +39,13 @@ def figures() -> list[Figure]:
 
 
 def _private() -> int:
-    """Return the bytes that only this process has and the system cannot drop."""
+    """Return the bytes that only this process has and the system cannot drop.
+
+    Pages of a file that is not on the disk yet are none of them: they are the system's.
+    """
     text = Path("/proc/self/smaps_rollup").read_text(encoding="ascii")
     fields = dict(line.split(":", 1) for line in text.splitlines()[1:])
-    return sum(int(fields[name].split()[0]) * 1024 for name in ("Private_Dirty", "Swap"))
+    return sum(int(fields[name].split()[0]) * 1024 for name in ("Anonymous", "Swap"))
 
 
 def _reset_peak() -> int:
