@@ -174,11 +174,9 @@ def test_an_overloaded_shadow_drops_its_own_work_and_counts_it(
     events = [orjson.dumps(event(float(n % 7))) for n in range(9000)]
     found = score(world, models, "overloaded", events)
     dropped = dict(models.live.recorder.dropped("overloaded"))["2"]
-    scored = sum(one.window.routed for one in found.shadows("2"))
     assert len(found.outputs) == len(events)
-    assert dropped + scored == len(events)
+    assert dropped + len(found.pairs) == len(events)
     assert dropped > len(events) / 2
-    assert len(found.pairs) == scored
 
 
 def test_what_a_shadow_cannot_take_fails_alone_and_only_there(world: World, models: Models) -> None:
