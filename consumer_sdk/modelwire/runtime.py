@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from typing import TypeAlias
@@ -40,7 +40,6 @@ from modelwire_log.contract import Log
 from modelwire_schemas.control import FOLD_VERSION
 from modelwire_schemas.errors import ModelwireError
 from modelwire_schemas.fleet import FleetReport
-from modelwire_schemas.release import Contract
 from modelwire_schemas.routing import ModelVersion
 from modelwire_schemas.telemetry import Telemetry, Window
 
@@ -278,15 +277,7 @@ class Runtime:
             marks = Marks(control.state.offset, stale=bool(control.stale_since))
             present = self._present(control.reading)
             plans = {
-                name: RoutePlan(
-                    name,
-                    control.state.routes.get(name),
-                    warm,
-                    _contracts(control.state),
-                    marks,
-                    present,
-                    before.plans.get(name),
-                )
+                name: RoutePlan(name, control.state, warm, marks, present, before.plans.get(name))
                 for name in self._routes
             }
             snapshot = Snapshot(
@@ -360,11 +351,3 @@ class Runtime:
         if state is not self._kept:
             self._kept = state
             self._cache.states.save(self._kept_name, dump(state))
-
-
-def _contracts(state: State) -> Mapping[ModelVersion, Contract]:
-    return {
-        ModelVersion(release.model, release.version): release.contract
-        for versions in state.releases.values()
-        for release in versions.values()
-    }

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias, cast
 
-from modelwire.control.state import ALWAYS, Accepted, RouteState
+from modelwire.control.state import ALWAYS, Accepted, Release, RouteState, State
 from modelwire.control.timeline import BelowFloor, boundaries, in_force
 from modelwire.reporting.calls import Answered
 from modelwire.routing.assign import CompiledDocument
@@ -13,7 +13,6 @@ from modelwire.serving.answer import Provenance
 from modelwire.serving.servable import Servable
 from modelwire_schemas.contracts import differences
 from modelwire_schemas.errors import NotReady
-from modelwire_schemas.release import Contract
 from modelwire_schemas.routing import ModelVersion, Staleness
 
 FOREVER = 2**62
@@ -70,22 +69,21 @@ class RoutePlan:
     def __init__(
         self,
         name: str,
-        route: RouteState | None,
+        state: State,
         warm: Mapping[ModelVersion, Servable],
-        contracts: Mapping[ModelVersion, Contract],
         marks: Marks,
         now: int,
         before: "RoutePlan | None" = None,
     ) -> None:
         self.name = name
-        self.route = route
+        self.route = state.routes.get(name)
         self.marks = marks
+        self._state = state
         self._warm = warm
-        self._contracts = contracts
         self._provenances: dict[tuple[object, ...], Provenance] = {}
         self.counts: Counts = before.counts if before else Counts()
         self.compiled: dict[int, CompiledDocument] = before.compiled if before else {}
-        self.compiled = {a.revision: self.compile(a) for a in _all(route)}
+        self.compiled = {a.revision: self.compile(a) for a in _all(self.route)}
         self.until = min([t for t in self._boundaries() if t > now], default=FOREVER)
         self.quick = self._quick(now)
         self.serving = self._serving(now)
@@ -246,7 +244,7 @@ class RoutePlan:
     def _substitute(
         self, accepted: Accepted, assigned: Assignment, event: Event
     ) -> Servable | None:
-        wanted = self._contracts.get(ModelVersion(accepted.document.model, assigned.version))
+        wanted = self._state.release(accepted.document.model, assigned.version)
         for version in self._ladder(accepted, event):
             servable = self.warm(version.model, version.version)
             if servable is not None and _fits(wanted, servable):
@@ -281,5 +279,5 @@ def _not_warm(accepted: Accepted, assigned: Assignment, route: str) -> NotReady:
     )
 
 
-def _fits(wanted: Contract | None, servable: Servable) -> bool:
-    return wanted is None or not differences(wanted, servable.contract)
+def _fits(wanted: Release | None, servable: Servable) -> bool:
+    return wanted is None or not differences(wanted.contract, servable.contract)
