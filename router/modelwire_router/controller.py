@@ -5,6 +5,7 @@ import os
 import secrets
 import socket
 import threading
+from dataclasses import replace
 
 from modelwire.clock import Clock, SystemClock
 from modelwire.control.commands import By, request_of, submit
@@ -13,12 +14,13 @@ from modelwire.control.reading import control_place
 from modelwire.reporting.reporter import Reporter
 from modelwire.version import VERSION
 from modelwire_log.contract import Log
+from modelwire_router.analysis.retraining import retraining
 from modelwire_router.decide import Decision, Send, decide, read_plan
 from modelwire_router.observer import Observer
 from modelwire_router.outside.asking import Asker
 from modelwire_router.outside.notify import Notifier
 from modelwire_router.outside.words import Notice, Question, hears
-from modelwire_router.rollout.plan import HookKind
+from modelwire_router.rollout.plan import HookKind, Plan
 from modelwire_router.snapshots import Snapshots
 from modelwire_schemas.control import FOLD_VERSION
 from modelwire_schemas.errors import ModelwireError
@@ -186,9 +188,16 @@ class Controller:
                 text=send.told,
                 findings=rollout.findings,
             )
-            for hook in plan.hooks:
-                if hears(hook, notice.kind):
-                    self._notifier.tell(hook, notice)
+            self._tell(plan, notice)
+            why = retraining(plan, rollout)
+            if why:
+                kind = HookKind.RETRAIN_WANTED
+                self._tell(plan, replace(notice, id=f"{notice.id}/{kind}", kind=kind, findings=why))
+
+    def _tell(self, plan: Plan, notice: Notice) -> None:
+        for hook in plan.hooks:
+            if hears(hook, notice.kind):
+                self._notifier.tell(hook, notice)
 
     def _note(self, reading: Reading) -> None:
         self._clock.reading = reading

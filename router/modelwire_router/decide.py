@@ -135,8 +135,9 @@ def _all_or_none(
     """Return one step for all routes of a rollout, or None while one of them waits."""
     failed = next((step for step in steps if step and step.step == ROLLBACK), None)
     if failed is not None:
-        why = failed.change.changes[0].document.rollout
-        findings = why.findings if why else ()
+        where = failed.change.changes[0].document
+        why = where.rollout.findings if where.rollout else ()
+        findings = tuple(replace(f, metric=f"{where.route}: {f.metric}") for f in why)
         steps = [
             step if step and step.step == ROLLBACK else given_back(s.plan, s.route, now, findings)
             for s, step in zip(together, steps, strict=True)

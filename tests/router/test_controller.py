@@ -1,20 +1,18 @@
 """The controller on a real log with real consumers: it goes on, it stops, and two do no harm."""
 
-import threading
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from modelwire.control.commands import By, submit
 from modelwire.models import Models
-from modelwire_router.controller import Controller
 from modelwire_router.decide import read_plan
 from modelwire_router.rollout.machine import advance, begin, pause, resume
 from modelwire_router.rollout.plan import Pause, Plan, SetWeight, Step
 from modelwire_schemas.rollout import Phase, Rollout
 from modelwire_schemas.routing import BUCKETS, RolloutAborted, RouteFrozen, Split
+from tests.router.controlling import controllers
 from tests.waiting import eventually
 from tests.world import NAMESPACE, READY_S, ROUTE, World, world_on
 
@@ -55,21 +53,6 @@ def steps_made(world: World) -> list[int]:
     route = world.state().routes[ROUTE]
     made = [a.document.rollout for a in reversed((route.head, *route.recent))]
     return [r.step for r in made if r]
-
-
-@contextmanager
-def controllers(world: World, count: int = 1) -> Generator[list[Controller]]:
-    running = [Controller(world.log, NAMESPACE, every=0.05) for _ in range(count)]
-    threads = [threading.Thread(target=c.run) for c in running]
-    for thread in threads:
-        thread.start()
-    try:
-        yield running
-    finally:
-        for controller in running:
-            controller.stop()
-        for thread in threads:
-            thread.join()
 
 
 @pytest.mark.usefixtures("models")
