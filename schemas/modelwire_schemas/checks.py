@@ -149,6 +149,7 @@ def _released(release: ReleasePublished) -> None:
         text(f"label {kind}", fact)
     for requirement in release.requirements:
         word("requirement", requirement, least=1)
+    _distinct("sample", [one.name for one in release.sample])
 
 
 def _model_version(thing: ReleasePublished | ReleaseWithdrawn | ModelVersion) -> None:

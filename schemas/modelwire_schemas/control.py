@@ -65,8 +65,8 @@ def fold_of(body: Body) -> int:
         case RoutingChanged(changes=changes, automatic=automatic, decided_at=decided_at):
             new = automatic or decided_at or any(c.document.rollout for c in changes)
             return 2 if new else 1
-        case ReleasePublished(valid_until=valid_until):
-            return 2 if valid_until else 1
+        case ReleasePublished(valid_until=valid_until, sample=sample):
+            return 2 if valid_until or sample else 1
         case PolicySet():
             return 2 if body.rights or body.approvals or body.blackouts else 1
         case RoutingProposed() | RoutingApproved() | RouteFrozen() | RolloutAborted():

@@ -31,7 +31,7 @@ class Kind(StrEnum):
 
 
 GENERATIONS: Mapping[Kind, Mapping[int, str]] = {
-    Kind.RELEASE_PUBLISHED: {1: "0d9e72d38d122b5d", 2: "897cbead9e166bfe"},
+    Kind.RELEASE_PUBLISHED: {1: "0d9e72d38d122b5d", 2: "edbe5f1acb5891e2"},
     Kind.RELEASE_WITHDRAWN: {1: "3e3180d2d039af20"},
     Kind.ROUTING_CHANGED: {1: "14fb15a4f2971091", 2: "b7c0b10c7f72ccbd"},
     Kind.ROUTING_PROPOSED: {2: "ec84dbbcf942e2bb"},

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from modelwire_schemas.telemetry import Output
+
 Scalar: TypeAlias = str | int | float | bool
 
 
@@ -127,7 +129,8 @@ class Golden:
 class ReleasePublished:
     """A version of a model exists from now on; nothing serves it until a document names it.
 
-    From `valid_until` on (ms; 0: never) no document may give it more events than it has.
+    From `valid_until` on (ms; 0: never) no document may give it more events than it has. `sample`
+    says how the numbers among its event fields were distributed where it was made, for analysis.
     """
 
     model: str
@@ -141,6 +144,7 @@ class ReleasePublished:
     lineage: tuple[tuple[str, str], ...] = ()
     requirements: tuple[str, ...] = ()
     valid_until: int = 0
+    sample: tuple[Output, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

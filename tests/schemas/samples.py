@@ -112,6 +112,7 @@ def release() -> ReleasePublished:
         lineage=(("commit", "abc123"), ("parent", "7")),
         requirements=("numpy>=1.26",),
         valid_until=1_900_000_000_000,
+        sample=(Output("dep_delay", Sketch(Moments(9, 4.5, 60.0, odd=1), (Bin(4000, 9),))),),
     )
 
 

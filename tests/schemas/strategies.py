@@ -145,6 +145,7 @@ releases = st.builds(
     facts,
     few(some_words),
     st.just(0) | naturals,
+    st.deferred(lambda: samples),
 )
 
 clauses: st.SearchStrategy[Predicate] = st.builds(Clause, words, st.sampled_from(Op), few(scalars))
@@ -320,6 +321,7 @@ def sketches(draw: st.DrawFn) -> Sketch:
 
 
 outputs = few(st.builds(Output, some_words, sketches()), 2)
+samples = outputs.filter(lambda found: len({one.name for one in found}) == len(found))
 
 
 @st.composite

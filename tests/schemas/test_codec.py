@@ -67,7 +67,9 @@ def test_a_change_that_says_nothing_new_is_written_for_old_readers() -> None:
     for body, generation in (
         (PolicySet(500), 1),
         (PolicySet(500, blackouts=(Blackout(0, 1),)), 2),
-        (replace(release(), valid_until=0), 1),
+        (replace(release(), valid_until=0, sample=()), 1),
+        (replace(release(), valid_until=0), 2),
+        (replace(release(), sample=()), 2),
         (release(), 2),
     ):
         assert (fold_of(body), written(asked(body))) == (generation, generation)
