@@ -9,6 +9,7 @@ from modelwire_publisher.order import Check
 from modelwire_publisher.samples import Rows
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.release import Contract, Golden, Tensor, TensorValue
+from modelwire_schemas.telemetry import Output
 
 UNFIT = frozenset({"E_NAN", "E_CONTRACT"})
 """Refusals of which made-up rows may be the cause."""
@@ -22,6 +23,7 @@ class Proof:
     golden: tuple[Golden, ...]
     warmup: tuple[TensorValue, ...]
     checks: tuple[Check, ...]
+    sample: tuple[Output, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ def _prove(
         if error.code == "E_GOLDEN" and not given:
             raise _fickle(error) from None
         raise
-    return Proof(exact, every, rows.warmup, (rows.check, *_checks(every, rows.warmup)))
+    checks = (rows.check, *_checks(every, rows.warmup))
+    return Proof(exact, every, rows.warmup, checks, rows.sample)
 
 
 def _answers(bench: Bench, rows: Rows, golden: Golden | None) -> tuple[TensorValue, ...]:

@@ -178,4 +178,5 @@ def _body(order: Order, staged: Staged, proof: Proof, before: Release | None) ->
         lineage=tuple((name, fact) for name, fact in told.items() if fact),
         requirements=order.requirements,
         valid_until=order.valid_until,
+        sample=proof.sample,
     )

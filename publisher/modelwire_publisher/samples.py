@@ -11,8 +11,10 @@ from modelwire.loading import tensors
 from modelwire.loading.tensors import Array
 from modelwire.serving.features import Features
 from modelwire_publisher.order import Check
+from modelwire_publisher.reference import reference
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.release import Contract, Golden, Tensor, TensorValue
+from modelwire_schemas.telemetry import Output
 
 GOLDEN_ROWS = 16
 WARMUP_ROWS = 64
@@ -29,12 +31,16 @@ TEXT_BYTES = 128
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Inputs for golden vectors and for the warm-up; real ones come from events."""
+    """Inputs for golden vectors and for the warm-up; real ones come from events.
+
+    `sample` says how the fields of those events are distributed.
+    """
 
     golden: tuple[TensorValue, ...]
     warmup: tuple[TensorValue, ...]
     check: Check
     real: bool
+    sample: tuple[Output, ...] = ()
 
 
 def from_events(
@@ -62,7 +68,11 @@ def from_events(
     golden = _spread(good, _fitting(GOLDEN_ROWS, row + answer, GOLDEN_BYTES))
     warmup = _spread(good, _fitting(WARMUP_ROWS, row, WARMUP_BYTES))
     return Rows(
-        _pick(batch.inputs, golden), _pick(batch.inputs, warmup), Check("sample", found), real=True
+        _pick(batch.inputs, golden),
+        _pick(batch.inputs, warmup),
+        Check("sample", found),
+        real=True,
+        sample=reference(events, contract),
     )
 
 

@@ -1,7 +1,7 @@
 """What the controller appends now: pure, of the log, the fleet, the telemetry and the time."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -26,7 +26,15 @@ from modelwire_router.rollout.plan import Hook, HookKind, Metric, Plan, Query, T
 from modelwire_schemas.errors import ModelwireError
 from modelwire_schemas.fleet import FleetReport
 from modelwire_schemas.rollout import Finding, Rollout
-from modelwire_schemas.routing import BUCKETS, RoutingChanged, RoutingDocument, Rule, SplitBy
+from modelwire_schemas.routing import (
+    BUCKETS,
+    ModelVersion,
+    RoutingChanged,
+    RoutingDocument,
+    Rule,
+    SplitBy,
+)
+from modelwire_schemas.telemetry import Output
 
 Heard = tuple[FleetReport, int]
 
@@ -42,7 +50,8 @@ class World:
     """What a decision is made on; `now` is ms by the log's clock.
 
     `reports` are the newest of every instance with the time at which the log took them; `answers`
-    what the world outside has said to earlier questions.
+    what the world outside has said to earlier questions. `references` are the samples of inputs
+    that candidates were released with.
     """
 
     state: State
@@ -50,6 +59,9 @@ class World:
     samples: Samples
     answers: Mapping[Question, Answer]
     now: int
+    references: Mapping[ModelVersion, tuple[Output, ...]] = field(
+        default_factory=dict[ModelVersion, tuple[Output, ...]]
+    )
 
 
 class Send(NamedTuple):
@@ -197,6 +209,7 @@ def _waiting(standing: Standing, reports: Sequence[Heard], now: int) -> tuple[st
 def _evidence(standing: Standing, world: World, reports: Sequence[Heard]) -> Evidence:
     """Return what is known of the candidate; a consumer without events is heard, too."""
     route = standing.route.route
+    candidate = ModelVersion(standing.plan.model, standing.plan.candidate)
     by_event = standing.plan.split.by is SplitBy.EVENT
     base = standing.route.base
     alive = [heard for report, heard in reports if not report.goodbye]
@@ -209,6 +222,7 @@ def _evidence(standing: Standing, world: World, reports: Sequence[Heard]) -> Evi
             if (question.route, question.rollout) == (route, standing.rollout.id)
             and not isinstance(question.source, Hook)
         ),
+        references=world.references.get(candidate, ()),
         planned=tuple(_planned(standing)),
         keys=0 if by_event else KEYS,
     )

@@ -1,6 +1,7 @@
 """Values on their way into a sketch: added by the array, kept as a few hundred bins."""
 
 import math
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,6 +28,11 @@ def as_floats(values: Any) -> Floats | None:  # noqa: ANN401 - whatever array a 
         return None
     rows = array if array.ndim == 1 else array.reshape(len(array), -1)[:, 0]
     return rows.astype(np.float64)
+
+
+def numbers(values: Iterable[object]) -> Floats:
+    """Return values of an event field; what is missing or no number is NaN, and counted as odd."""
+    return np.array([v if type(v) in (int, float, bool) else np.nan for v in values], np.float64)
 
 
 class Tail:

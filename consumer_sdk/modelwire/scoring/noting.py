@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from modelwire.reporting.scored import Scored
-from modelwire.reporting.spread import Floats
+from modelwire.reporting.spread import Floats, numbers
 from modelwire.serving.rows import Rows
 from modelwire.serving.shadowing import Batch
 
@@ -17,6 +15,4 @@ def scored(batch: Batch, watched: Sequence[str]) -> Scored:
 
 
 def _numbers(rows: Rows, name: str) -> Floats:
-    """Return a field of every event; what is missing or no number is NaN, and counted as odd."""
-    values = [rows.fields(row).get(name) for row in range(len(rows))]
-    return np.array([v if type(v) in (int, float, bool) else np.nan for v in values], np.float64)
+    return numbers(rows.fields(row).get(name) for row in range(len(rows)))

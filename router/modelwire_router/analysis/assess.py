@@ -5,7 +5,7 @@ that arrives late only makes a look better.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set as AbstractSet
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from modelwire_router.analysis.measuring import Look, measure
 from modelwire_router.analysis.settle import settle
 from modelwire_router.analysis.srm import sample_ratio
 from modelwire_router.analysis.strata import Strata, align, align_pairs
-from modelwire_router.rollout.plan import Measure, Metric, Query, Template
+from modelwire_router.rollout.plan import OF_INPUTS, Measure, Metric, Query, Template
 from modelwire_schemas.rollout import Finding, Judgement
 
 ALPHA = 0.01
@@ -131,6 +131,7 @@ def _finding(
     value, reference = float(found.value[place]), float(found.reference[place])
     judgement = JUDGEMENTS[int(codes[place])]
     samples = int(found.samples[place])
+    detail = _detail(metric, judgement, samples, alpha)
     return Finding(
         metric.name,
         judgement,
@@ -140,7 +141,7 @@ def _finding(
         limit=_limit(metric, value, reference),
         samples=samples,
         reference_samples=int(found.reference_samples[place]),
-        detail=_detail(metric, judgement, samples, alpha),
+        detail=": ".join(filter(None, (found.of, detail))),
         dry_run=metric.dry_run,
     )
 
@@ -160,12 +161,18 @@ def _detail(metric: Metric, judgement: Judgement, samples: int, alpha: float) ->
         return f"{100 * (1 - alpha):.4g} % sure, at whichever look"
     if judgement is Judgement.INCONCLUSIVE:
         return "worse than stable, but not surely beyond the limit"
+    if judgement is Judgement.NO_DATA and _measures(metric, OF_INPUTS):
+        return "no values of it, or none in the sample: is it watched (modelwire score --watch)?"
     if judgement is Judgement.NO_DATA:
         return "the values are missing, NaN or infinite, or others answered"
     if judgement is Judgement.PASS:
         return ""
     few = samples < metric.min_samples
     return f"needs {metric.min_samples} samples" if few else "beyond the limit, maybe by chance"
+
+
+def _measures(metric: Metric, measures: AbstractSet[Measure]) -> bool:
+    return isinstance(metric.source, Query) and metric.source.measure in measures
 
 
 def _readings(metric: Metric, evidence: Evidence, since: int, now: int) -> list[Reading]:

@@ -29,6 +29,7 @@ class Measured:
 
     `beyond` is where it is proven that the limit is broken, `worse` where it is proven that the
     candidate differs that way from the stable side. What is `exact` is proven before min_samples.
+    `of` names what was measured, where a query leaves that open.
     """
 
     value: Array
@@ -38,6 +39,7 @@ class Measured:
     beyond: Flags
     worse: Flags
     exact: bool = False
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from modelwire_router.analysis.arithmetic import Flags, Places, upto
 from modelwire_router.analysis.counts import Counts, proportions, quantiles, rates
 from modelwire_router.analysis.drift import against, concurrent, drift
 from modelwire_router.analysis.evidence import Evidence
+from modelwire_router.analysis.inputs import Field, outside, unlike
 from modelwire_router.analysis.means import means
 from modelwire_router.analysis.measured import Measured
 from modelwire_router.analysis.paired import Paired, paired
@@ -87,21 +88,38 @@ def _drift_of(look: Look, name: str, alpha: float) -> _Found:
     return found, _unusable(look, found, pick)
 
 
-def _input_drift(look: Look) -> _Found:
-    found = _names(look, lambda window: window.inputs)
-    return _worst([_input_of(look, name, look.alpha / len(found)) for name in found])
+def _of_inputs(way: Callable[[Look, Field, float], Measured]) -> Callable[[Look], _Found]:
+    """Measure every field that consumers tell of and the release has a sample of."""
+
+    def measured(look: Look) -> _Found:
+        names = _names(look, lambda window: window.inputs)
+        known = [name for name in names if _named(look.evidence.references, name).bins]
+        share = look.alpha / max(len(known), 1)
+        return _worst([_input(look, name, share, way) for name in known or names[:1]])
+
+    return measured
 
 
-def _input_of(look: Look, name: str, alpha: float) -> _Found:
-    """Measure one input against the release's sample of it."""
+def _input(
+    look: Look, name: str, alpha: float, way: Callable[[Look, Field, float], Measured]
+) -> _Found:
+    candidate, stable = (
+        [_named(window.inputs, name) if window else Sketch() for window in side]
+        for side in _sides(look.strata)
+    )
+    sample = _named(look.evidence.references, name)
+    found = replace(way(look, Field(candidate, stable, sample), alpha), of=name)
+    due = upto(look.strata.counts(answered)[0], look.at) >= look.metric.min_samples
+    none = not look.evidence.references or (bool(name) and not sample.bins)
+    return found, np.asarray((found.samples == 0) & due) | _silent(look) | none
 
-    def pick(window: Window) -> Sketch:
-        return _named(window.inputs, name)
 
-    known = _named(look.evidence.references, name).bins
-    table = bins(_rows(look.strata.candidate, pick), [known])
-    found = drift(look.metric, against(table, look.at), alpha, Measure.PSI)
-    return found, _unusable(look, found, pick) | (not known)
+def _input_drift(look: Look, field: Field, alpha: float) -> Measured:
+    return drift(look.metric, against(unlike(field), look.at), alpha, Measure.PSI)
+
+
+def _outliers(look: Look, field: Field, alpha: float) -> Measured:
+    return proportions(look.metric, outside(field), look.at, alpha)
 
 
 def _disagreement(look: Look) -> _Found:
@@ -169,7 +187,8 @@ _WAYS: Mapping[Measure, Callable[[Look], _Found]] = {
     Measure.CALIBRATION: _scores,
     Measure.MAE: _mean(lambda outcome: outcome.absolute_error),
     Measure.EVENT_RATE: _event_rate,
-    Measure.INPUT_DRIFT: _input_drift,
+    Measure.INPUT_DRIFT: _of_inputs(_input_drift),
+    Measure.OUTLIERS: _of_inputs(_outliers),
 }
 
 

@@ -12,6 +12,7 @@ _CAUSES = {
     Measure.PSI,
     Measure.KS,
     Measure.INPUT_DRIFT,
+    Measure.OUTLIERS,
     Measure.LOG_LOSS,
     Measure.AUC,
     Measure.BRIER,

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import click
@@ -13,8 +13,9 @@ from modelwire_router.cli.options import reason
 from modelwire_router.cli.proposals import proposed
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.waiting import present
-from modelwire_router.decide import Standing, World, look, read_plan
+from modelwire_router.decide import Standing, look, read_plan
 from modelwire_router.observer import Observer
+from modelwire_router.reference import by_sample, check_sample, read_sample
 from modelwire_router.rollout import machine
 from modelwire_router.rollout.plan import Plan
 from modelwire_router.rollout.view import Row, rollout_row
@@ -29,6 +30,11 @@ def begin(session: Session, path: Path, reason: str) -> None:
     """Begin the rollouts of a file: all of them in one record, or none."""
     state = session.state()
     plans = _plans(session, path, state.now)
+    for plan in plans:
+        release = state.release(plan.model, plan.candidate)
+        if release and by_sample(plan):
+            sample = read_sample(session.log(), session.namespace, release)
+            check_sample(plan, sample, f"{path}: rollout {plan.route}")
     started = secrets.token_hex(4)
     changes = [machine.begin(p, state.routes.get(p.route), started, state.now) for p in plans]
     told = "; ".join(
@@ -164,7 +170,7 @@ def _there(state: State, name: str) -> Plan | None:
 def _row(observer: Observer, route: str) -> tuple[Standing, Row]:
     """Return a rollout as it stands by what is on the log now."""
     world = observer.world(int(time.time() * 1000), {})
-    world = World(world.state, world.reports, world.samples, {}, present(list(world.reports)))
+    world = replace(world, now=present(list(world.reports)))
     standing = _last(world.state, route)
     if standing.rollout.phase.over:
         return standing, rollout_row(standing, machine.Look(world.now))

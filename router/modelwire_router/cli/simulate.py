@@ -47,6 +47,7 @@ _LIMITS = {
     "bad_shift": (-10.0, 10.0),
     "bad_quality": (0.0, 10.0),
     "bad_changed": (0.0, 1.0),
+    "bad_inputs": (-10.0, 10.0),
     "runs": (1, 100_000),
     "seed": (0, 2**63),
     "ready_after": (0.0, 86_400.0),
@@ -75,6 +76,7 @@ _LIMITS = {
 @click.option("--bad-shift", type=float, help="Added to the log-odds of its scores.")
 @click.option("--bad-quality", type=float, help="How far it tells labels apart; stable does 1.")
 @click.option("--bad-changed", type=float, help="Share of outputs that differ from stable's.")
+@click.option("--bad-inputs", type=float, help="Standard deviations its events are off the sample.")
 @click.option(
     "--events", type=click.Path(path_type=Path), help="A CSV or JSON lines: their keys and fields."
 )
@@ -157,7 +159,7 @@ def _cases(wanted: Sequence[Wanted], options: Mapping[str, Any]) -> dict[str, Ca
 def _bad(stable: Behaviour, options: Mapping[str, Any]) -> Behaviour:
     said = {
         name: value
-        for name in ("errors", "latency", "shift", "quality", "changed")
+        for name in ("errors", "latency", "shift", "quality", "changed", "inputs")
         if (value := options[f"bad_{name}"]) is not None
     }
     return replace(stable, **(said or {"errors": min(1.0, WORSE * stable.errors)}))

@@ -23,11 +23,19 @@ class Measure(StrEnum):
     MAE = "mae"
     EVENT_RATE = "event_rate"
     INPUT_DRIFT = "input_drift"
+    OUTLIERS = "outliers"
+
+
+OF_INPUTS = frozenset({Measure.INPUT_DRIFT, Measure.OUTLIERS})
+"""What is held against the sample of the candidate's release, field by field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A measure of what consumers report, of one `output`; `quantile` is that of a latency."""
+    """A measure of what consumers report; `quantile` is that of a latency.
+
+    `output` is the one that is measured, or of inputs the event's field; empty: any of them.
+    """
 
     measure: Measure
     output: str = ""

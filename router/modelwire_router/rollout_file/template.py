@@ -23,9 +23,7 @@ from modelwire_router.rollout_file.words import Duration, Line, Name, Url
 
 _QUERY = re.compile(r"([a-z_]+|p\d{1,2}(?:\.\d+)?)(?:\(([A-Za-z0-9_.-]{1,100})\))?", re.ASCII)
 _QUANTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)", re.ASCII)
-_WORDS = [m for m in Measure if m is not Measure.INPUT_DRIFT]
-"""Releases carry no sample of their inputs, so nothing is known of their drift."""
-_MEASURES = tuple(f"{m}" if m is not Measure.LATENCY else "p99(latency)" for m in _WORDS)
+_MEASURES = tuple(f"{m}" if m is not Measure.LATENCY else "p99(latency)" for m in Measure)
 
 
 def _query(value: object) -> Query:
@@ -35,12 +33,12 @@ def _query(value: object) -> Query:
         quantile = _QUANTILE.fullmatch(word)
         if quantile and inner == "latency" and float(quantile[1]) > 0:
             return Query(Measure.LATENCY, quantile=float(Decimal(quantile[1]) / 100))
-        if word in set(_WORDS) - {Measure.LATENCY}:
+        if word in set(Measure) - {Measure.LATENCY}:
             return Query(Measure(word), inner)
     raise fault(
         "E_QUERY",
         f"{value!r} is no query",
-        f"one of {', '.join(_MEASURES)}; of one output: psi(late)",
+        f"one of {', '.join(_MEASURES)}; of one output: psi(late), of one field: outliers(age)",
         nearest(str(value).partition("(")[0], _MEASURES),
     )
 

@@ -1,13 +1,14 @@
 """How a version behaves, and what its consumers would report of so many events."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set as AbstractSet
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from modelwire_router.analysis.adding import add_sketches
-from modelwire_router.rollout.plan import Measure, Plan, Query
+from modelwire_router.rollout.plan import OF_INPUTS, Measure, Plan, Query
 from modelwire_router.simulation.drawn import (
+    FINE,
     Array,
     binned,
     moments,
@@ -26,6 +27,9 @@ POSITIVE, APART = 0.2, 1.5
 ALIKE = 0.75
 """The correlation of two versions' scores of the same events."""
 
+MANY = 1000
+"""A sample has each of the FINE values of a field so often."""
+
 _OUTPUTS = {Measure.PSI, Measure.KS}
 _PAIRS = {Measure.DISAGREEMENT, Measure.MEAN_DIFFERENCE}
 _LABELS = {Measure.LOG_LOSS, Measure.AUC, Measure.BRIER, Measure.CALIBRATION, Measure.MAE}
@@ -38,6 +42,7 @@ class Behaviour:
     `errors` is the share of events that it fails on, `latency` a factor on its time, `shift` is
     added to the log-odds of its scores, `quality` (1: as good as stable) scales how far apart it
     tells the labels, `changed` is the share of shadowed events with another output than stable's.
+    `inputs` are the standard deviations by which its events are off the sample of its release.
     """
 
     errors: float = 0.001
@@ -45,6 +50,7 @@ class Behaviour:
     shift: float = 0.0
     quality: float = 1.0
     changed: float = 0.01
+    inputs: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +59,9 @@ class Wanted:
 
     measures: frozenset[Measure]
     outputs: tuple[str, ...]
+    inputs: tuple[str, ...]
 
-    def any(self, measures: set[Measure]) -> bool:
+    def any(self, measures: AbstractSet[Measure]) -> bool:
         """Whether one of these is looked at."""
         return bool(self.measures & measures)
 
@@ -63,8 +70,20 @@ def wanted(plans: Iterable[Plan]) -> Wanted:
     """Return what the metrics of plans look at."""
     metrics = [m for plan in plans for template in plan.templates for m in template.metrics]
     queries = [m.source for m in metrics if isinstance(m.source, Query)]
-    names = {query.output for query in queries} - {""}
-    return Wanted(frozenset(q.measure for q in queries), tuple(sorted(names)) or ("score",))
+    of_inputs = {query.output for query in queries if query.measure in OF_INPUTS} - {""}
+    names = {query.output for query in queries if query.measure not in OF_INPUTS} - {""}
+    return Wanted(
+        frozenset(q.measure for q in queries),
+        tuple(sorted(names)) or ("score",),
+        tuple(sorted(of_inputs)) or ("field",),
+    )
+
+
+def sample(wanted: Wanted) -> tuple[Output, ...]:
+    """Return what a release says of its inputs: normal values, and many of them."""
+    field = binned(quantiles())
+    counts = np.rint(field.share * FINE).astype(np.int64) * MANY
+    return tuple(Output(name, sketch(field, counts)) for name in wanted.inputs)
 
 
 class Version:
@@ -74,6 +93,7 @@ class Version:
         self.behaviour = behaviour
         self._wanted = wanted
         self._latency = binned(MEDIAN_US * behaviour.latency * np.exp(SPREAD * quantiles()))
+        self._field = binned(quantiles() + behaviour.inputs)
         self._positives, self._negatives = (binned(_scores(behaviour, one)) for one in (1, -1))
         both = np.concatenate([self._positives.value, self._negatives.value])
         shares = np.concatenate(
@@ -96,6 +116,10 @@ class Version:
         if self._wanted.any({Measure.LATENCY}):
             drawn = self._latency.draw(rng, events - failed)
             counted = replace(counted, latency=sketch(self._latency, drawn))
+        if self._wanted.any(OF_INPUTS):
+            field = sketch(self._field, self._field.draw(rng, events))
+            told = tuple(Output(name, field) for name in self._wanted.inputs)
+            counted = replace(counted, inputs=told)
         if self._wanted.any(_OUTPUTS | _LABELS):
             counted = self._scored(rng, counted)
         if empty.role is Role.SHADOW and self._wanted.any(_PAIRS):

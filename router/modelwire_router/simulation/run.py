@@ -17,7 +17,7 @@ from modelwire_router.decide import World, decide
 from modelwire_router.outside.words import Answer, Question
 from modelwire_router.rollout.machine import advance, begin, judged
 from modelwire_router.rollout.plan import Analyse, Hook, Metric, Pause, Plan
-from modelwire_router.simulation.behaviour import Behaviour, Version, wanted
+from modelwire_router.simulation.behaviour import Behaviour, Version, sample, wanted
 from modelwire_router.simulation.streams import Stream
 from modelwire_router.virtual import folded
 from modelwire_schemas.fleet import FleetReport, VersionReport
@@ -31,7 +31,7 @@ from modelwire_schemas.release import (
     Tensor,
 )
 from modelwire_schemas.rollout import Phase, Rollout
-from modelwire_schemas.routing import RoutingChanged
+from modelwire_schemas.routing import ModelVersion, RoutingChanged
 from modelwire_schemas.telemetry import Role, Telemetry, Window
 
 START = 1_800_000_000_000
@@ -144,6 +144,8 @@ class _Virtual:
         looked = wanted(case.plans)
         self._stable = Version(case.stable, looked)
         self._candidate = Version(case.candidate, looked)
+        known = sample(looked)
+        self._references = {ModelVersion(p.model, p.candidate): known for p in case.plans}
 
     def outcome(self) -> Outcome | None:
         """Return how the rollouts ended; None while they go on."""
@@ -164,7 +166,8 @@ class _Virtual:
     def act(self) -> bool:
         """Do what follows now: as the controller decides, as others answer, as an operator ends."""
         self._measure()
-        world = World(self._state, self._reports(), self._samples, self._answers, self.now)
+        reports, now = self._reports(), self.now
+        world = World(self._state, reports, self._samples, self._answers, now, self._references)
         decision = decide(world)
         for _, fault in decision.faults:
             raise fault

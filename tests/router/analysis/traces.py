@@ -41,6 +41,7 @@ AUC = Metric("auc", Query(Measure.AUC), least=0.7)
 CALIBRATED = Metric("calibration", Query(Measure.CALIBRATION), most=0.1)
 RATE = Metric("rate", Query(Measure.EVENT_RATE), least=50.0)
 INPUTS = Metric("inputs", Query(Measure.INPUT_DRIFT), most=0.2)
+OUTSIDE = Metric("outside", Query(Measure.OUTLIERS), most=0.01)
 ASKED = Metric("asked", Prometheus("http://prometheus:9090", "sum(x)"), most=0.02)
 
 
@@ -173,14 +174,25 @@ def overconfident(many: int, places: Sequence[int]) -> list[Window]:
     return [replace(window("2", p, events=many), outcomes=(outcome,)) for p in places]
 
 
-def fed(seed: int, many: int, centre: float) -> list[Window]:
-    return [
-        replace(
-            window("2", place, events=many),
-            inputs=(Output("age", sketch(draws(seed + place, many, centre, 1.0))),),
-        )
-        for place in range(6)
-    ]
+def fed(
+    seed: int, many: int, centre: float, odd: int = 0, name: str = "age", version: str = "2"
+) -> list[Window]:
+    """Return windows of an input; `odd` of its values are missing besides."""
+    found: list[Window] = []
+    for place in range(6):
+        held = missing(sketch(draws(seed + place, many, centre, 1.0)), odd)
+        plain = window(version, place, events=many + odd)
+        found.append(replace(plain, inputs=(Output(name, held),)))
+    return found
+
+
+def missing(held: Sketch, odd: int) -> Sketch:
+    return replace(held, moments=replace(held.moments, odd=odd))
+
+
+def beside(ours: list[Window], theirs: list[Window]) -> list[Window]:
+    """Return windows with the inputs of both."""
+    return [replace(a, inputs=(*a.inputs, *b.inputs)) for a, b in zip(ours, theirs, strict=True)]
 
 
 def asked(*values: float | None, every: int = 30_000) -> tuple[Reading, ...]:
@@ -191,6 +203,8 @@ def asked(*values: float | None, every: int = 30_000) -> tuple[Reading, ...]:
 
 
 TRAINED = (Output("age", sketch(draws(90, 20_000, 0.0, 1.0))),)
+GAPPED = (Output("age", missing(TRAINED[0].sketch, 5_000)),)
+TWO = (*TRAINED, Output("size", TRAINED[0].sketch))
 FINE, BAD = [(500, 1)] * 6, [(500, 25)] * 6
 STABLE = [(9_500, 19)] * 6
 MINUTE, LONG = range(6), range(18)
@@ -320,6 +334,39 @@ TRACES = [
     Trace("inputs unlike training have drifted", INPUTS, fed(1, 1_000, 1.5), F, F,
           references=TRAINED),
     Trace("inputs without a sample to hold them against are no data", INPUTS,
+          fed(1, 500, 0.0), N, N),
+    Trace("inputs of which a part is missing have drifted", INPUTS, fed(1, 1_000, 0.0, 500), F, F,
+          references=TRAINED),
+    Trace("inputs that are as often missing in training do not drift", INPUTS,
+          fed(1, 1_000, 0.0, 250), P, P, references=GAPPED),
+    Trace("inputs that are all missing have drifted", INPUTS,
+          [replace(w, inputs=(Output("age", Sketch(Moments(odd=500))),)) for w in
+           counts("2", FINE)], F, F, references=TRAINED),
+    Trace("inputs that nobody watches are no data", INPUTS, counts("2", FINE), N, N,
+          references=TRAINED),
+    Trace("inputs that the sample lacks are no data", INPUTS, fed(1, 500, 0.0, name="size"), N, N,
+          references=TRAINED),
+    Trace("inputs that the sample lacks are left out beside others", INPUTS,
+          beside(fed(1, 500, 0.0), fed(1, 500, 9.0, name="size")), P, P, references=TRAINED),
+    Trace("inputs of which one has drifted fail", INPUTS,
+          beside(fed(1, 1_000, 0.0), fed(1, 1_000, 1.5, name="size")), F, F, references=TWO),
+    Trace("inputs wait while the candidate has no event", INPUTS,
+          fed(1, 500, 0.0, version="1"), T, T, references=TRAINED),
+    Trace("inputs within the range of training are no outliers", OUTSIDE, fed(1, 1_000, 0.0), P, P,
+          references=TRAINED),
+    Trace("inputs beyond the range of training are outliers", OUTSIDE, fed(1, 1_000, 2.5), F, F,
+          references=TRAINED),
+    Trace("inputs below the range of training are outliers", OUTSIDE, fed(1, 1_000, -2.5), F, F,
+          references=TRAINED),
+    Trace("missing inputs are outliers where training has none", OUTSIDE,
+          fed(1, 1_000, 0.0, 100), F, F, references=TRAINED),
+    Trace("missing inputs are no outliers where training has some", OUTSIDE,
+          fed(1, 1_000, 0.0, 100), P, P, references=GAPPED),
+    Trace("outliers are no more than stable has", replace(OUTSIDE, relative=True, most=1.5),
+          fed(1, 1_000, 2.5) + fed(30, 2_000, 2.5, version="1"), P, P, references=TRAINED),
+    Trace("outliers are more than stable has", replace(OUTSIDE, relative=True, most=1.5),
+          fed(1, 1_000, 2.5) + fed(30, 2_000, 1.5, version="1"), F, F, references=TRAINED),
+    Trace("outliers without a sample to hold them against are no data", OUTSIDE,
           fed(1, 500, 0.0), N, N),
     # pairs
     Trace("a shadow that agrees passes", DISAGREE, shadowed(500, 0.0, 5), P, P),

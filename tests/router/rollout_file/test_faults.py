@@ -342,8 +342,9 @@ EXACT: dict[str, tuple[str, str]] = {
     "a query that is none": (
         metric("query: errorrate, max: 1"),
         "6:29: E_QUERY: 'errorrate' is no query; expected one of error_rate, p99(latency), psi, "
-        "ks, disagreement, mean_difference, log_loss, auc, brier, calibration, mae, event_rate; "
-        "of one output: psi(late); did you mean error_rate?",
+        "ks, disagreement, mean_difference, log_loss, auc, brier, calibration, mae, event_rate, "
+        "input_drift, outliers; of one output: psi(late), of one field: outliers(age); "
+        "did you mean error_rate?",
     ),
     "a web hook of no web": (
         metric('provider: {web: {url: "file:///etc/passwd"}}, max: 1'),

@@ -114,8 +114,13 @@ def test_a_candidate_gets_the_share_of_its_steps() -> None:
         (metric(Measure.AUC, least=0.95), Behaviour(quality=0.5)),
         (metric(Measure.CALIBRATION, most=0.1, relative=False), Behaviour(shift=1.5)),
         (metric(Measure.MAE, most=1.2), Behaviour(shift=1.5)),
+        (metric(Measure.INPUT_DRIFT, most=0.2), Behaviour(inputs=1.0)),
+        (metric(Measure.OUTLIERS, most=0.002, relative=False), Behaviour(inputs=2.0)),
     ],
-    ids=["latency", "psi", "ks", "log loss", "brier", "auc", "calibration", "mae"],
+    ids=[
+        *("latency", "psi", "ks", "log loss", "brier", "auc", "calibration", "mae"),
+        *("input drift", "outliers"),
+    ],
 )
 def test_each_measure_lets_a_good_one_go_on_and_takes_a_bad_one_back(
     judged: Metric, bad: Behaviour
