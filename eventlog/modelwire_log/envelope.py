@@ -22,6 +22,7 @@ from modelwire_schemas.policy import PolicySet
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
 from modelwire_schemas.routing import (
     RolloutAborted,
+    RouteConfirmed,
     RouteFrozen,
     RoutingApproved,
     RoutingChanged,
@@ -40,6 +41,7 @@ TYPES: Mapping[Kind, str] = {
     Kind.ROUTING_CHANGED: "io.modelwire.routing.changed.v1",
     Kind.ROUTING_PROPOSED: "io.modelwire.routing.proposed.v1",
     Kind.ROUTING_APPROVED: "io.modelwire.routing.approved.v1",
+    Kind.ROUTE_CONFIRMED: "io.modelwire.route.confirmed.v1",
     Kind.ROUTE_FROZEN: "io.modelwire.route.frozen.v1",
     Kind.ROLLOUT_ABORTED: "io.modelwire.rollout.aborted.v1",
     Kind.POLICY_SET: "io.modelwire.policy.set.v1",
@@ -124,7 +126,7 @@ def _asked_for(body: Body) -> str:
             return "route/" + ",".join(change.document.route for change in changes)
         case RoutingApproved(proposal=proposal):
             return f"proposal/{proposal}"
-        case RouteFrozen(route=route) | RolloutAborted(route=route):
+        case RouteFrozen(route=route) | RouteConfirmed(route=route) | RolloutAborted(route=route):
             return f"route/{route}"
         case PolicySet():
             return "policy"

@@ -26,11 +26,15 @@ from modelwire_schemas.routing import (
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """When a change holds: now, at a time (ms), or for every event that is not scored yet."""
+    """When a change holds: now, at a time (ms), or for every event that is not scored yet.
+
+    With `confirm_within` (ms) it goes back so long after that, unless it is confirmed.
+    """
 
     at: int | None = None
     at_once: bool = False
     cancel_scheduled: bool = False
+    confirm_within: int = 0
 
 
 NOW = When()
@@ -110,22 +114,26 @@ def undo(
     *,
     step: bool = False,
     to: int | None = None,
+    now: int = 0,
 ) -> RoutingChanged:
     """Return the change, at once, that takes the newest one of a route back (R24).
 
     It goes to the newest earlier document in which one version had everything, not counting those
     on the way to another one, by preparing it or by a rollout; with `step` to the document before,
     with `to` to that revision. What an undo brought back counts as what it restores, so two undos
-    go back twice. A change of several routes is undone whole; with `to` the others go back to what
-    they had when that revision came.
+    go back twice. A change that would go back by itself goes back now; `now` (ms) counts where the
+    log's newest record is older. A change of several routes is undone whole; with `to` the others
+    go back to what they had when that revision came.
     Raises NotFound `E_NO_EARLIER` when there is none, Conflict `E_MOVED` when another route of
     the same change has changed since.
     """
     head = _head(state, route)
     together = next((p.documents for p in past if p.entry.offset == head.offset), (head,))
-    undone = sorted(together, key=lambda a: a.document.route != route)
+    newest = {a.document.route: a for a in together}.values()
+    undone = sorted(newest, key=lambda a: a.document.route != route)
     heads = [_unmoved(state, a) for a in undone]
-    lines = [_Line(documents(past, a.document.route), a) for a in heads]
+    present = max(state.earliest, now)
+    lines = [_Line(documents(past, a.document.route), a, present) for a in heads]
     if to is None:
         targets = [line.step() if step else line.sole() for line in lines]
     else:
@@ -174,9 +182,10 @@ def _unmoved(state: State, undone: Accepted) -> Accepted:
 class _Line:
     """The documents that led to a route's head; what was undone is not among them."""
 
-    def __init__(self, accepted: Sequence[Accepted], head: Accepted) -> None:
+    def __init__(self, accepted: Sequence[Accepted], head: Accepted, now: int) -> None:
         self._all = {a.revision: a for a in accepted if a.revision <= head.revision}
-        self._head = head
+        to_come = head.takes_back and head.effective > now
+        self._head = self._all.get(head.takes_back, head) if to_come else head
 
     def step(self) -> Accepted:
         """Return the document before the head's."""
@@ -256,6 +265,7 @@ def _change(
         effective_at=when.at,
         at_once=when.at_once,
         cancels=_cancels(state, before, when) if before and when.cancel_scheduled else (),
+        confirm_within=when.confirm_within,
     )
 
 

@@ -1,8 +1,29 @@
-"""Times as people write them (pure)."""
+"""Times and durations as people write them (pure)."""
 
+import re
 from datetime import datetime
 
 from modelwire_schemas.errors import Rejected
+
+LONGEST = 366 * 86_400_000
+"""ms; more than a year is a slip of the pen."""
+
+_UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?", re.ASCII)
+
+
+def duration(text: str) -> int:
+    """Return a duration, as 10m or 1h30m, in ms; raises Rejected `E_DURATION`."""
+    found = _DURATION.fullmatch(text)
+    if found is None or not text:
+        raise Rejected(
+            "E_DURATION", f"{text!r} is no duration", expected="10m, 1h30m, 500ms: largest first"
+        )
+    counts = zip(found.groups(default="0"), _UNITS.values(), strict=True)
+    ms = sum(int(count) * unit for count, unit in counts)
+    if ms > LONGEST:
+        raise Rejected("E_DURATION", f"{text} is more than a year", expected="366d at most")
+    return ms
 
 
 def moment(text: str) -> int:

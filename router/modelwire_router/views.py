@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from modelwire.control.history import Past
 from modelwire.control.proposals import needed_for
 from modelwire.control.state import ALWAYS, Accepted, RouteState, State
-from modelwire.control.timeline import reachable
+from modelwire.control.timeline import reachable, way_back
 from modelwire_router.readiness import HEARD_MS, WARM
 from modelwire_schemas.control import Body
 from modelwire_schemas.fleet import FleetReport
@@ -14,6 +14,7 @@ from modelwire_schemas.policy import PolicySet
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
 from modelwire_schemas.routing import (
     RolloutAborted,
+    RouteConfirmed,
     RouteFrozen,
     RoutingApproved,
     RoutingChanged,
@@ -47,8 +48,10 @@ def route_rows(
 
 
 def _route_row(state: State, route: RouteState, fleet: Sequence[FleetReport], now: int) -> Row:
-    in_reach = reachable(route, state.earliest)
-    current = next((a for a in reversed(in_reach) if a.effective <= state.earliest), route.head)
+    present = max(state.earliest, now)  # a silent log's newest record may be old
+    in_reach = reachable(route, present)
+    current = next((a for a in reversed(in_reach) if a.effective <= present), route.head)
+    back = way_back(route, present)
     users = [r for r in fleet if route.route in r.routes and not r.goodbye]
     return {
         "route": route.route,
@@ -60,11 +63,12 @@ def _route_row(state: State, route: RouteState, fleet: Sequence[FleetReport], no
         "reason": current.reason,
         "rollout": _told_rollout(route),
         "frozen": _told_freeze(route),
+        "goes_back": back and back.effective,
         "expired": _expired(state, current, now),
         "scheduled": [
             {"revision": a.revision, "shares": shares(a.document), "effective": a.effective}
             for a in in_reach
-            if a.revision > current.revision
+            if a.revision > current.revision and a is not back
         ],
         "instances": len(users),
         "current": sum(1 for r in users if r.offset >= current.offset),
@@ -173,7 +177,7 @@ def _history_row(step: Past, author: str, reason: str, what: str) -> Row:
 
 
 def _names_route(body: Body, route: str) -> bool:
-    if isinstance(body, RouteFrozen | RolloutAborted):
+    if isinstance(body, RouteConfirmed | RouteFrozen | RolloutAborted):
         return body.route == route
     if isinstance(body, RoutingProposed):
         return _names_route(body.change, route)
@@ -183,7 +187,12 @@ def _names_route(body: Body, route: str) -> bool:
 
 
 OfRoutes: TypeAlias = (
-    RoutingProposed | RoutingApproved | RouteFrozen | RolloutAborted | RoutingChanged
+    RoutingProposed
+    | RoutingApproved
+    | RouteConfirmed
+    | RouteFrozen
+    | RolloutAborted
+    | RoutingChanged
 )
 
 
@@ -216,6 +225,8 @@ def _told_of_routes(body: OfRoutes) -> str:
             return f"propose {told(body.change)}"
         case RoutingApproved():
             return f"approve proposal {body.proposal}"
+        case RouteConfirmed():
+            return f"confirm {body.route}"
         case RouteFrozen():
             return f"{'freeze' if body.frozen else 'unfreeze'} {body.route}"
         case RolloutAborted():
@@ -223,7 +234,8 @@ def _told_of_routes(body: OfRoutes) -> str:
         case RoutingChanged():
             kind = "at once: " if body.at_once else ""
             documents = [f"{c.document.route}: {shares(c.document)}" for c in body.changes]
-            return kind + "; ".join(documents)
+            end = " until confirmed or taken back" if body.confirm_within else ""
+            return kind + "; ".join(documents) + end
 
 
 def release_rows(state: State, only: str | None) -> list[Row]:

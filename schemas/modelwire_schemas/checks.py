@@ -35,6 +35,7 @@ from modelwire_schemas.routing import (
     Change,
     ModelVersion,
     RolloutAborted,
+    RouteConfirmed,
     RouteFrozen,
     RouteRevision,
     RoutingApproved,
@@ -200,6 +201,7 @@ def _change(change: Change) -> None:
 def _changed(change: RoutingChanged) -> None:
     at_least(0, "effective_at", change.effective_at or 0)
     at_least(0, "decided_at", change.decided_at)
+    at_least(0, "confirm_within", change.confirm_within)
 
 
 def _revision(revision: RouteRevision) -> None:
@@ -207,7 +209,7 @@ def _revision(revision: RouteRevision) -> None:
     at_least(0, "revision", revision.revision)
 
 
-def _frozen(body: RouteFrozen) -> None:
+def _route(body: RouteConfirmed | RouteFrozen) -> None:
     names.name("route", body.route)
 
 
@@ -281,7 +283,8 @@ CHECKS: dict[object, Callable[[Anything], None]] = {
     ReleasePublished: _released,
     ReleaseWithdrawn: _model_version,
     RolloutAborted: _aborted,
-    RouteFrozen: _frozen,
+    RouteConfirmed: _route,
+    RouteFrozen: _route,
     RouteRevision: _revision,
     RoutingApproved: _approved,
     RoutingChanged: _changed,

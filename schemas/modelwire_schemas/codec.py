@@ -23,6 +23,7 @@ from modelwire_schemas.policy import PolicySet
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
 from modelwire_schemas.routing import (
     RolloutAborted,
+    RouteConfirmed,
     RouteFrozen,
     RoutingApproved,
     RoutingChanged,
@@ -43,6 +44,7 @@ BODIES: dict[Kind, type] = {
     Kind.ROUTING_CHANGED: RoutingChanged,
     Kind.ROUTING_PROPOSED: RoutingProposed,
     Kind.ROUTING_APPROVED: RoutingApproved,
+    Kind.ROUTE_CONFIRMED: RouteConfirmed,
     Kind.ROUTE_FROZEN: RouteFrozen,
     Kind.ROLLOUT_ABORTED: RolloutAborted,
     Kind.POLICY_SET: PolicySet,

@@ -7,6 +7,7 @@ from modelwire_schemas.policy import PolicySet
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
 from modelwire_schemas.routing import (
     RolloutAborted,
+    RouteConfirmed,
     RouteFrozen,
     RoutingApproved,
     RoutingChanged,
@@ -22,6 +23,7 @@ Body: TypeAlias = (
     | RoutingChanged
     | RoutingProposed
     | RoutingApproved
+    | RouteConfirmed
     | RouteFrozen
     | RolloutAborted
     | PolicySet
@@ -62,14 +64,14 @@ class ControlRecord:
 def fold_of(body: Body) -> int:
     """Return the lowest fold version that gives a body its meaning: older readers need no newer."""
     match body:
-        case RoutingChanged(changes=changes, automatic=automatic, decided_at=decided_at):
-            new = automatic or decided_at or any(c.document.rollout for c in changes)
-            return 2 if new else 1
+        case RoutingChanged(changes=changes):
+            new = body.automatic or body.decided_at or body.confirm_within
+            return 2 if new or any(c.document.rollout for c in changes) else 1
         case ReleasePublished(valid_until=valid_until, sample=sample):
             return 2 if valid_until or sample else 1
         case PolicySet():
             return 2 if body.rights or body.approvals or body.blackouts else 1
-        case RoutingProposed() | RoutingApproved() | RouteFrozen() | RolloutAborted():
-            return 2
-        case _:
+        case ReleaseWithdrawn():
             return 1
+        case _:
+            return 2

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     ROUTING_CHANGED = "routing_changed"
     ROUTING_PROPOSED = "routing_proposed"
     ROUTING_APPROVED = "routing_approved"
+    ROUTE_CONFIRMED = "route_confirmed"
     ROUTE_FROZEN = "route_frozen"
     ROLLOUT_ABORTED = "rollout_aborted"
     POLICY_SET = "policy_set"
@@ -33,9 +34,10 @@ class Kind(StrEnum):
 GENERATIONS: Mapping[Kind, Mapping[int, str]] = {
     Kind.RELEASE_PUBLISHED: {1: "0d9e72d38d122b5d", 2: "edbe5f1acb5891e2"},
     Kind.RELEASE_WITHDRAWN: {1: "3e3180d2d039af20"},
-    Kind.ROUTING_CHANGED: {1: "14fb15a4f2971091", 2: "b7c0b10c7f72ccbd"},
-    Kind.ROUTING_PROPOSED: {2: "ec84dbbcf942e2bb"},
+    Kind.ROUTING_CHANGED: {1: "14fb15a4f2971091", 2: "13428fdbd2e4ed7a"},
+    Kind.ROUTING_PROPOSED: {2: "7c307e6ea1958c93"},
     Kind.ROUTING_APPROVED: {2: "74524b088aea6c36"},
+    Kind.ROUTE_CONFIRMED: {2: "647a751ac4a3a7a7"},
     Kind.ROUTE_FROZEN: {2: "eceda7979f4aeace"},
     Kind.ROLLOUT_ABORTED: {2: "06854099c376aabc"},
     Kind.POLICY_SET: {1: "8f553a9636fede04", 2: "bf3bcf795695a971"},

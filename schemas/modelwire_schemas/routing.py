@@ -207,7 +207,8 @@ class RoutingChanged:
     `effective_at` (ms) is when; `None` means now. `at_once` reaches back to every event that is
     not scored yet. `cancels` names scheduled changes that this one displaces (R6). `withdraws`
     names versions that are withdrawn by the same record (R21). `automatic` is a controller's
-    change; `decided_at` (ms, the log's clock) is when it was decided (R23).
+    change; `decided_at` (ms, the log's clock) is when it was decided (R23). With `confirm_within`
+    (ms) the route goes back so long after the change takes effect, unless that is confirmed.
     """
 
     changes: tuple[Change, ...]
@@ -217,6 +218,14 @@ class RoutingChanged:
     withdraws: tuple[ModelVersion, ...] = ()
     automatic: bool = False
     decided_at: int = 0
+    confirm_within: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RouteConfirmed:
+    """A route's change that would go back stays; needs no base revision."""
+
+    route: str
 
 
 @dataclass(frozen=True, slots=True)

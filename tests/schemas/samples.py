@@ -32,6 +32,7 @@ from modelwire_schemas.routing import (
     Not,
     Op,
     RolloutAborted,
+    RouteConfirmed,
     RouteFrozen,
     RouteRevision,
     RoutingApproved,
@@ -179,6 +180,7 @@ def routing() -> RoutingChanged:
         withdraws=(ModelVersion("flights-late", "5"),),
         automatic=True,
         decided_at=1_900_000_000_000,
+        confirm_within=900_000,
     )
 
 
@@ -257,6 +259,7 @@ SAMPLES: dict[Kind, Event] = {
     Kind.ROUTING_CHANGED: asked(routing()),
     Kind.ROUTING_PROPOSED: asked(RoutingProposed(routing(), 1_900_000_600_000)),
     Kind.ROUTING_APPROVED: asked(RoutingApproved(4711)),
+    Kind.ROUTE_CONFIRMED: asked(RouteConfirmed("flights-late")),
     Kind.ROUTE_FROZEN: asked(RouteFrozen("flights-late", frozen=True)),
     Kind.ROLLOUT_ABORTED: asked(RolloutAborted("flights-late", "late-8")),
     Kind.POLICY_SET: asked(policy()),

@@ -41,6 +41,7 @@ from modelwire_schemas.routing import (
     Op,
     Predicate,
     RolloutAborted,
+    RouteConfirmed,
     RouteFrozen,
     RouteRevision,
     RoutingApproved,
@@ -220,6 +221,7 @@ changes = st.builds(
     few(st.builds(ModelVersion, names, versions)),
     st.booleans(),
     st.just(0) | naturals,
+    st.just(0) | naturals,
 )
 
 patterns = few(some_words)
@@ -234,6 +236,7 @@ bodies: st.SearchStrategy[Body] = st.one_of(
     releases,
     st.builds(ReleaseWithdrawn, names, versions),
     changes,
+    st.builds(RouteConfirmed, names),
     st.builds(RouteFrozen, names, st.booleans()),
     st.builds(RolloutAborted, names, some_words),
     st.builds(RoutingProposed, changes, naturals),

@@ -26,6 +26,9 @@ MAX_LEAD = 60_000
 DECIDED = 10_000
 """A controller's change counts within so many ms after it was decided (R23)."""
 
+LONGEST_TRIAL = 7 * 24 * 3600 * 1000
+"""A change may wait at most so many ms to be confirmed."""
+
 NEIGHBOURS = 16
 """How many names on each side of an unknown one may have been meant."""
 
@@ -213,6 +216,25 @@ def _check_times(state: State, body: RoutingChanged) -> None:
         raise Rejected("E_AT_ONCE", "a change at once has no `effective_at`")
     for change in body.changes:
         _check_time(state, body, change)
+    if body.confirm_within:
+        _check_trial(state, body)
+
+
+def _check_trial(state: State, body: RoutingChanged) -> None:
+    """Refuse a change that could not go back by itself."""
+    name = body.changes[0].document.route
+    route = state.routes.get(name)
+    if len(body.changes) > 1:
+        fault, todo = "several routes would go back together", "change one route at a time"
+    elif route is None:
+        fault, todo = "a first document has nothing to go back to", "leave it out"
+    elif route.time_field:
+        fault, todo = "the route goes by business time", "leave it out; undo goes back"
+    elif body.confirm_within > LONGEST_TRIAL:
+        fault, todo = f"{body.confirm_within} ms are more than 7 days", "confirm within less"
+    else:
+        return
+    raise Rejected("E_CONFIRM_WITHIN", fault, where=f"route {name}", todo=todo)
 
 
 def _check_time(state: State, body: RoutingChanged, change: Change) -> None:
@@ -243,15 +265,16 @@ def _check_time(state: State, body: RoutingChanged, change: Change) -> None:
             todo="leave it out for now, or say at once",
         )
     _check_cancels(body, route, effective)
-    if len(route.timeline) >= TIMELINE:
-        _check_room(route, effective, state.earliest)
+    new = 2 if body.confirm_within else 1
+    if len(route.timeline) + new > TIMELINE:
+        _check_room(route, effective, state.earliest, new)
 
 
 def _check_cancels(body: RoutingChanged, route: RouteState, effective: int) -> None:
     listed = {c.revision for c in body.cancels if c.route == route.route}
     hit = [a for a in displaced(route, effective) if a.revision not in listed]
     if hit:
-        told = "; ".join(f"revision {a.revision} for {a.effective} by {_who(a)}" for a in hit)
+        told = "; ".join(f"{_what(a)} for {a.effective} by {_who(a)}" for a in hit)
         names = ", ".join(f"{route.route}@{a.revision}" for a in hit)
         raise Rejected(
             "E_SCHEDULED",
@@ -261,14 +284,15 @@ def _check_cancels(body: RoutingChanged, route: RouteState, effective: int) -> N
         )
 
 
-def _check_room(route: RouteState, effective: int, earliest: int) -> None:
+def _check_room(route: RouteState, effective: int, earliest: int, new: int) -> None:
     """Refuse what would push a document in force out of the timeline (R20, R21)."""
     if route.time_field:
         return
-    if sum(1 for a in route.timeline if earliest < a.effective < effective) >= TIMELINE - 1:
+    scheduled = sum(1 for a in route.timeline if earliest < a.effective < effective)
+    if scheduled + new >= TIMELINE:
         raise Rejected(
             "E_TOO_MANY",
-            f"{TIMELINE - 1} changes are scheduled",
+            f"{scheduled} changes are scheduled",
             where=f"route {route.route}",
             todo="wait for some of them, or cancel some",
         )
@@ -299,6 +323,11 @@ def _near(word: str, known: Iterable[str]) -> list[str]:
     at = bisect(ordered, word)
     around = ordered[max(0, at - NEIGHBOURS) : at + NEIGHBOURS]
     return difflib.get_close_matches(word, around, 3, 0.3)
+
+
+def _what(accepted: Accepted) -> str:
+    back = f", which takes {accepted.takes_back} back" if accepted.takes_back else ""
+    return f"revision {accepted.revision}{back}"
 
 
 def _who(accepted: Accepted) -> str:

@@ -23,5 +23,6 @@ class Effect(NamedTuple):
 
     @property
     def effective(self) -> int:
-        """From when all of the documents hold."""
-        return max([a.effective for a in self.documents], default=ALWAYS)
+        """From when all of the documents hold; a way back comes later."""
+        holding = [a for a in self.documents if not a.takes_back] or self.documents
+        return max([a.effective for a in holding], default=ALWAYS)

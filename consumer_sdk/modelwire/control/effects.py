@@ -14,7 +14,7 @@ from modelwire.control.state import (
     RouteState,
     State,
 )
-from modelwire.control.timeline import extend, without
+from modelwire.control.timeline import extend, in_force, without
 from modelwire_schemas.control import Command
 from modelwire_schemas.policy import Act, PolicySet
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
@@ -64,11 +64,16 @@ def change_routes(
         check_rules(state, command, body, approved=approved)
     check_change(state, body)
     routes = tuple([_next(state, entry, command, body, change) for change in body.changes])
+    documents = tuple([route.head for route in routes])
+    if body.confirm_within:  # of one route, which was there
+        before = state.routes[routes[0].route]
+        documents += (_way_back(state, before, documents[0], body.confirm_within),)
+        routes = (extend(routes[0], documents[-1]),)
     withdrawn: tuple[Release, ...] = ()
     if body.withdraws:
         after = {**state.routes, **{route.route: route for route in routes}}
         withdrawn = _withdrawn(state, after, body.withdraws)
-    return Effect(withdrawn, routes, None, tuple([route.head for route in routes]))
+    return Effect(withdrawn, routes, None, documents)
 
 
 def _next(
@@ -90,8 +95,32 @@ def _next(
         restores=change.restores,
         undoes=change.undoes,
         automatic=body.automatic,
+        takes_back=_taken_over(before, body),
     )
     return extend(before, accepted)
+
+
+def _taken_over(before: RouteState | None, body: RoutingChanged) -> int:
+    """Return what a document takes back because it stands for a way back, at the same time."""
+    if before is None or body.effective_at != before.head.effective:
+        return 0
+    return before.head.takes_back
+
+
+def _way_back(state: State, before: RouteState, flip: Accepted, within: int) -> Accepted:
+    """Return the document that goes back to what a route had before a change."""
+    begin = max(flip.effective, state.earliest)
+    base = in_force(before, begin, begin) or before.head
+    return replace(
+        flip,
+        revision=flip.revision + 1,
+        document=replace(base.document, rollout=None),
+        visible=state.earliest,
+        effective=begin + within,
+        restores=base.revision,
+        undoes=(flip.revision,),
+        takes_back=flip.revision,
+    )
 
 
 def set_policy(state: State, entry: Entry, command: Command, body: PolicySet) -> Effect:
@@ -103,7 +132,11 @@ def set_policy(state: State, entry: Entry, command: Command, body: PolicySet) ->
     documents: list[Accepted] = []
     for name in sorted(state.routes):
         after, brought = without(
-            state, entry, command, state.routes[name], lambda a: inside(body.blackouts, a.effective)
+            state,
+            entry,
+            command,
+            state.routes[name],
+            lambda a: not a.takes_back and inside(body.blackouts, a.effective),
         )
         routes += [after] if brought else []
         documents += brought

@@ -9,13 +9,14 @@ from modelwire.control.effect import Effect
 from modelwire.control.effects import change_routes, publish, set_policy, withdraw
 from modelwire.control.proposals import approve, propose
 from modelwire.control.state import Accepted, Entry, Release, Request, State, Verdict
-from modelwire.control.stops import abort, freeze
+from modelwire.control.stops import abort, confirm, freeze
 from modelwire_schemas.control import Command, ControlRecord
 from modelwire_schemas.errors import Conflict, ModelwireError, Rejected
 from modelwire_schemas.policy import PolicySet
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
 from modelwire_schemas.routing import (
     RolloutAborted,
+    RouteConfirmed,
     RouteFrozen,
     RouteRevision,
     RoutingApproved,
@@ -159,13 +160,20 @@ def _ruled(
     state: State,
     entry: Entry,
     command: Command,
-    body: RoutingProposed | RoutingApproved | RouteFrozen | RolloutAborted | PolicySet,
+    body: RoutingProposed
+    | RoutingApproved
+    | RouteConfirmed
+    | RouteFrozen
+    | RolloutAborted
+    | PolicySet,
 ) -> Effect:
     match body:
         case RoutingProposed():
             return propose(state, entry, command, body)
         case RoutingApproved():
             return approve(state, entry, command, body)
+        case RouteConfirmed():
+            return confirm(state, entry, command, body)
         case RouteFrozen():
             return freeze(state, entry, command, body)
         case RolloutAborted():

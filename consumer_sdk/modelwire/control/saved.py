@@ -59,6 +59,7 @@ class _Accepted:
     restores: int
     undoes: tuple[int, ...]
     automatic: bool
+    takes_back: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +248,7 @@ def _from_accepted(a: Accepted) -> _Accepted:
         restores=a.restores,
         undoes=a.undoes,
         automatic=a.automatic,
+        takes_back=a.takes_back,
     )
 
 
@@ -270,6 +272,7 @@ def _to_accepted(saved: _Accepted) -> Accepted:
         restores=saved.restores,
         undoes=saved.undoes,
         automatic=saved.automatic,
+        takes_back=saved.takes_back,
     )
     return _remember(accepted, saved.document)
 

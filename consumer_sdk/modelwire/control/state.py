@@ -55,6 +55,7 @@ class Accepted:
     """A document that holds for events with `visible <= ts` and `effective <= bt` (R4, R5).
 
     `accepted` is earliest(c) at its acceptance; `offset` its record. `automatic` is a controller's.
+    `takes_back` is the revision that it ends unless somebody confirms that one.
     """
 
     revision: int
@@ -69,6 +70,7 @@ class Accepted:
     restores: int = 0
     undoes: tuple[int, ...] = ()
     automatic: bool = False
+    takes_back: int = 0
 
     @property
     def at_once(self) -> bool:

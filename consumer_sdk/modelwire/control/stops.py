@@ -1,16 +1,16 @@
-"""How people stop what goes by itself: a route's freeze, a rollout's abort; pure (R22)."""
+"""How people stop what goes by itself: a freeze, an abort, a change's way back; pure (R22)."""
 
 from dataclasses import replace
 
 from modelwire.control.effect import Effect
 from modelwire.control.policy import check_right
 from modelwire.control.state import ALWAYS, Accepted, Entry, Freeze, RouteState, State
-from modelwire.control.timeline import extend, under_way, without
+from modelwire.control.timeline import extend, in_force, under_way, way_back, without
 from modelwire_schemas.control import Command
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.policy import Act
 from modelwire_schemas.rollout import Phase, Rollout
-from modelwire_schemas.routing import RolloutAborted, RouteFrozen
+from modelwire_schemas.routing import RolloutAborted, RouteConfirmed, RouteFrozen
 
 
 def freeze(state: State, entry: Entry, command: Command, body: RouteFrozen) -> Effect:
@@ -48,6 +48,36 @@ def abort(state: State, entry: Entry, command: Command, body: RolloutAborted) ->
     documents = tuple(_ended(state, entry, command, r) for r in together)
     after = [extend(r, ended) for r, ended in zip(together, documents, strict=True)]
     return Effect(routes=tuple(after), documents=documents)
+
+
+def confirm(state: State, entry: Entry, command: Command, body: RouteConfirmed) -> Effect:
+    """Leave a change that would go back where it is; no event gets another answer before that."""
+    route = _known(state, body.route)
+    check_right(state.policy, command, Act.ROUTE, body.route)
+    back = way_back(route, state.earliest)
+    if back is None:
+        raise _nothing_to_confirm(route, state.earliest)
+    after, documents = without(state, entry, command, route, lambda a: a is back)
+    return Effect(
+        routes=(after,), documents=documents, detail=f"revision {back.takes_back} confirmed"
+    )
+
+
+def _nothing_to_confirm(route: RouteState, earliest: int) -> Rejected:
+    now = in_force(route, earliest, earliest)
+    if now is not None and now.takes_back:
+        return Rejected(
+            "E_WENT_BACK",
+            f"revision {now.takes_back} was not confirmed in time and went back at {now.effective}",
+            where=f"route {route.route}",
+            todo="flip again",
+        )
+    return Rejected(
+        "E_NOTHING_TO_CONFIRM",
+        "no change waits to be confirmed",
+        where=f"route {route.route}",
+        expected="a flip with --confirm-within that has not gone back",
+    )
 
 
 def _ended(state: State, entry: Entry, command: Command, route: RouteState) -> Accepted:

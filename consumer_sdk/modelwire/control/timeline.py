@@ -83,6 +83,11 @@ def under_way(route: RouteState, earliest: int) -> Rollout | None:
     return rollout
 
 
+def way_back(route: RouteState, now: int) -> Accepted | None:
+    """Return the document that comes at `now` (ms) or later unless a change is confirmed."""
+    return next((a for a in route.timeline if a.takes_back and a.effective >= now), None)
+
+
 def extend(route: RouteState | None, new: Accepted) -> RouteState:
     """Return the route with one more accepted document; what no event can reach is left out."""
     if route is None:

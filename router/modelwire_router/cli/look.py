@@ -13,7 +13,7 @@ from modelwire.routing.assign import CompiledDocument
 from modelwire.serving.settling import business_time
 from modelwire_router.cli.options import read_time, show_time
 from modelwire_router.cli.session import Session
-from modelwire_router.cli.waiting import live_reports, present, wait_until_none
+from modelwire_router.cli.waiting import live_reports, present, tell_way_back, wait_until_none
 from modelwire_router.fleet import newest_reports
 from modelwire_router.views import (
     Row,
@@ -52,6 +52,7 @@ def status(session: Session, route: str | None, wait: bool, timeout: float) -> i
     if not session.as_json:
         for row in rows:
             _say_more(session, row)
+            tell_way_back(session, state.routes.get(row["route"]))
             for later in row["scheduled"]:
                 when = show_time(later["effective"])
                 told = f"revision {later['revision']} from {when} on: {later['shares']}"
@@ -131,6 +132,9 @@ def history(session: Session, route: str | None) -> None:
     if not session.as_json:
         rows = [{**row, "time": show_time(row["time"])} for row in rows]
     session.table(rows, ["offset", "time", "what", "revision", "verdict", "by", "reason"])
+    for name, known in session.state().routes.items():
+        if route in (None, name):
+            tell_way_back(session, known)
 
 
 @click.command()
@@ -157,6 +161,7 @@ def explain(
     if found is None:
         raise NotFound("E_NO_DOCUMENT", f"route {route} had no document at {show_time(ts)}")
     _explain(session, found, key, fields)
+    tell_way_back(session, session.state().routes.get(route))
 
 
 def _explain(session: Session, found: Accepted, key: str | None, fields: Any) -> None:  # noqa: ANN401
@@ -181,7 +186,8 @@ def _explain(session: Session, found: Accepted, key: str | None, fields: Any) ->
         f"{bucket} · reason {answer.reason})\n"
         f"revision {found.revision}: {shares(document)}, from {show_time(found.effective)}, "
         f"by {found.author or 'somebody'} at control offset {found.offset}"
-        f"{': ' + found.reason if found.reason else ''}",
+        f"{': ' + found.reason if found.reason else ''}"
+        f"{f', because nobody confirmed revision {found.takes_back}' * bool(found.takes_back)}",
     )
 
 

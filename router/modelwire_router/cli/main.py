@@ -17,6 +17,7 @@ VERBS = {
     "approve": "proposals",
     "cache": "cache",
     "completion": "completion",
+    "confirm": "routes",
     "controller": "controller",
     "demo": "demo",
     "diff": "rollouts",

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import click
 
 from modelwire_router.changes import When
-from modelwire_router.times import moment
+from modelwire_router.times import duration, moment
+from modelwire_schemas.errors import Rejected
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,6 +46,16 @@ def when(command: Callable[..., object]) -> Callable[..., object]:
     ):
         called = option(called)
     return called
+
+
+def read_duration(_context: click.Context, _: click.Parameter, value: str | None) -> int:
+    """Return an option's duration in ms, 0 without one; raises Rejected `E_DURATION`."""
+    if value is None:
+        return 0
+    ms = duration(value)
+    if not ms:
+        raise Rejected("E_DURATION", f"{value} is no time at all", expected="15m, or another")
+    return ms
 
 
 def read_time(text: str) -> int:

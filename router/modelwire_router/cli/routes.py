@@ -1,9 +1,11 @@
-"""Verbs that change which version answers: apply, flip, split, undo."""
+"""Verbs that change which version answers: apply, confirm, flip, split, undo."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from modelwire.clock import SystemClock
 from modelwire.control.history import read_past
 from modelwire.control.state import ALWAYS, State, Verdict
 from modelwire_router.changes import (
@@ -15,19 +17,26 @@ from modelwire_router.changes import (
     undo as undone,
 )
 from modelwire_router.cli.barrier import Barrier, barrier, pass_barrier, pass_undo
-from modelwire_router.cli.options import reason, show_time, when
+from modelwire_router.cli.options import read_duration, reason, show_time, when
 from modelwire_router.cli.proposals import propose, proposed
 from modelwire_router.cli.session import Session
+from modelwire_router.cli.waiting import tell_way_back
 from modelwire_router.document_file import read_documents
 from modelwire_router.queued import queued
 from modelwire_schemas.errors import ModelwireError, Rejected
-from modelwire_schemas.routing import RoutingChanged
+from modelwire_schemas.routing import RouteConfirmed, RoutingChanged
 
 
 @click.command()
 @click.argument("route")
 @click.argument("version")
 @click.option("--model", default="", help="For a new route whose model has another name.")
+@click.option(
+    "--confirm-within",
+    metavar="DURATION",
+    callback=read_duration,
+    help="Go back after so long, as 15m, unless somebody confirms.",
+)
 @when
 @barrier
 @propose
@@ -38,18 +47,32 @@ def flip(
     route: str,
     version: str,
     model: str,
+    confirm_within: int,
     when: When,
     barrier: Barrier,
     reason: str,
 ) -> None:
     """Give VERSION every event of ROUTE, once the fleet has it warm; a new route is made."""
     state = session.state()
+    when = replace(when, confirm_within=confirm_within)
     change = flipped(state, route, version, model=model, when=when)
     session.rehearse(change, state)
     if not _is_to_come(state, route, when):
         state = pass_barrier(session, state, route, version, model, barrier)
         change = flipped(state, route, version, model=model, when=when)
     _send(session, state, change, reason, f"{route}: {version} gets everything")
+
+
+@click.command()
+@click.argument("route")
+@reason
+@click.pass_obj
+def confirm(session: Session, route: str, reason: str) -> None:
+    """Let a flip of ROUTE stay that would go back by itself."""
+    verdict = session.submit(RouteConfirmed(route), session.state(), reason=reason).verdict
+    revision = verdict.revisions[0].revision
+    row = {"routes": {route: revision}, "offset": verdict.offset, "detail": verdict.detail}
+    session.data(row, f"{route}: {verdict.detail}, it stays\nrevision {route}@{revision}")
 
 
 @click.command()
@@ -91,7 +114,8 @@ def undo(
         raise click.UsageError("--step and --to exclude each other")
     state = session.state()
     past = read_past(session.log(), session.namespace)
-    change = undone(state, past, route, step=step, to=to)
+    now = SystemClock().now()
+    change = undone(state, past, route, step=step, to=to, now=now)
     if not force:
         pass_undo(session, state, change)
     told = "; ".join(
@@ -158,13 +182,16 @@ def _send(session: Session, state: State, change: RoutingChanged, reason: str, t
         return
     outcome = session.submit(change, state, reason=reason)
     verdict = outcome.verdict
+    made = verdict.revisions[: len(change.changes)]  # a way back comes behind them
     row = {
-        "routes": {r.route: r.revision for r in verdict.revisions},
+        "routes": {r.route: r.revision for r in made},
         "offset": verdict.offset,
         "effective": None if verdict.effective == ALWAYS else verdict.effective,
     }
-    revisions = ", ".join(f"{r.route}@{r.revision}" for r in verdict.revisions)
+    revisions = ", ".join(f"{r.route}@{r.revision}" for r in made)
     session.data(row, f"{told}\nrevision {revisions}, {_holds(verdict, change)}")
+    for changed in change.changes:
+        tell_way_back(session, outcome.state.routes.get(changed.document.route))
     if not change.at_once:
         _tell_queued(session)
     first = verdict.revisions[0].route

@@ -1,8 +1,11 @@
-"""Waiting until the fleet has done what was asked, with a bound and a reason."""
+"""Waiting: for the fleet, with a bound and a reason, and for somebody who confirms."""
 
 import time
 from collections.abc import Callable
 
+from modelwire.control.state import RouteState
+from modelwire.control.timeline import way_back
+from modelwire_router.cli.options import show_time
 from modelwire_router.cli.session import Session
 from modelwire_router.fleet import newest_reports
 from modelwire_router.readiness import HEARD_MS, WARM
@@ -23,6 +26,14 @@ def present(reports: list[tuple[FleetReport, int]]) -> int:
     """Return the present (ms) by the log's clock as far as reports tell, else by this machine's."""
     newest = max((heard for _, heard in reports), default=0)
     return max(newest, int(time.time() * 1000))
+
+
+def tell_way_back(session: Session, route: RouteState | None) -> None:
+    """Say when a route goes back unless somebody confirms, if it does."""
+    back = way_back(route, int(time.time() * 1000)) if route else None
+    if route and back:
+        when, todo = show_time(back.effective), f"modelwire confirm {route.route}"
+        session.say(f"{route.route} goes back at {when} unless confirmed: {todo}")
 
 
 def wait_until_none(

@@ -12,16 +12,11 @@ from modelwire.routing.predicate import HEADER
 from modelwire.routing.predicate_check import check_field
 from modelwire_router.rollout_file.asking import fault, given, ruled
 from modelwire_router.rollout_file.near import nearest
-from modelwire_router.times import moment
+from modelwire_router.times import duration, moment
 from modelwire_schemas import names
 from modelwire_schemas.routing import BUCKETS
 
 EVENT = "event."
-LONGEST = 366 * 86_400_000
-"""ms; a pause of more than a year is a slip of the pen."""
-
-_UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?", re.ASCII)
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,2})?)%", re.ASCII)
 
 
@@ -32,15 +27,7 @@ def _text(value: object, code: str, example: str) -> str:
 
 
 def _duration(value: object) -> int:
-    said = _text(value, "E_DURATION", "10m")
-    found = _DURATION.fullmatch(said)
-    if found is None or not said:
-        raise fault("E_DURATION", f"{said!r} is no duration", "10m, 1h30m, 500ms: largest first")
-    counts = zip(found.groups(default="0"), _UNITS.values(), strict=True)
-    ms = sum(int(count) * unit for count, unit in counts)
-    if ms > LONGEST:
-        raise fault("E_DURATION", f"{said} is more than a year", "366d at most")
-    return ms
+    return duration(_text(value, "E_DURATION", "10m"))
 
 
 def _percent(value: object) -> int:
@@ -157,7 +144,7 @@ Version = Annotated[
 ]
 Duration = Annotated[
     int,
-    BeforeValidator(_duration),
+    ruled(_duration),
     _schema(
         "string",
         "A duration: 10m, 1h30m, 500ms.",
