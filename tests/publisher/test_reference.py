@@ -45,8 +45,22 @@ def test_a_sample_is_exact_where_it_has_a_quantile(values: list[float]) -> None:
     assert len(kept) <= POINTS + 1
 
 
+def test_a_sample_keeps_its_smallest_and_its_greatest_value() -> None:
+    kept = running(sketched(-7.0, *([1.0] * 500), *([2.0] * 500), 900.0).bins)
+    ends = [bounds(index) for index in kept]
+    assert list(kept.values()) == [1, 501, 1001, 1002]
+    assert min(ends[0]) <= -7.0 <= max(ends[0])
+    assert min(ends[-1]) <= 900.0 <= max(ends[-1])
+
+
 def test_what_is_no_number_is_counted_and_a_field_without_numbers_is_left_out() -> None:
-    events = [{"a": 1.5, "s": "UA"}, {"a": None, "s": "B6"}, {"a": "far"}, {"a": math.nan}, {}]
+    events: list[dict[str, object]] = [
+        {"a": 1.5, "s": "UA"},
+        {"a": None, "s": "B6"},
+        {"a": "far"},
+        {"a": math.nan},
+        {},
+    ]
     (found,) = reference(events, contract("a", "s", "never"))
     assert (found.name, found.sketch.moments.count, found.sketch.moments.odd) == ("a", 1, 4)
 

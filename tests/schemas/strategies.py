@@ -146,7 +146,7 @@ releases = st.builds(
     facts,
     few(some_words),
     st.just(0) | naturals,
-    st.deferred(lambda: samples),
+    st.deferred(lambda: distributions()),
 )
 
 clauses: st.SearchStrategy[Predicate] = st.builds(Clause, words, st.sampled_from(Op), few(scalars))
@@ -324,7 +324,11 @@ def sketches(draw: st.DrawFn) -> Sketch:
 
 
 outputs = few(st.builds(Output, some_words, sketches()), 2)
-samples = outputs.filter(lambda found: len({one.name for one in found}) == len(found))
+
+
+def distributions() -> st.SearchStrategy[tuple[Output, ...]]:
+    """Return outputs, each of another name."""
+    return outputs.filter(lambda found: len({one.name for one in found}) == len(found))
 
 
 @st.composite

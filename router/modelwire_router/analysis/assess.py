@@ -141,7 +141,7 @@ def _finding(
         limit=_limit(metric, value, reference),
         samples=samples,
         reference_samples=int(found.reference_samples[place]),
-        detail=": ".join(filter(None, (found.of, detail))),
+        detail=": ".join(filter(None, (*found.of[place : place + 1], detail))),
         dry_run=metric.dry_run,
     )
 

@@ -29,7 +29,7 @@ class Measured:
 
     `beyond` is where it is proven that the limit is broken, `worse` where it is proven that the
     candidate differs that way from the stable side. What is `exact` is proven before min_samples.
-    `of` names what was measured, where a query leaves that open.
+    `of` names what was measured at each look, where there may be several.
     """
 
     value: Array
@@ -39,7 +39,7 @@ class Measured:
     beyond: Flags
     worse: Flags
     exact: bool = False
-    of: str = ""
+    of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

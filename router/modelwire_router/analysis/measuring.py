@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,13 +17,12 @@ from modelwire_router.analysis.measured import Measured
 from modelwire_router.analysis.paired import Paired, paired
 from modelwire_router.analysis.quality import scores
 from modelwire_router.analysis.strata import Bins, Strata, bins, sums
+from modelwire_router.analysis.worst import Found, worst
 from modelwire_router.rollout.plan import Measure, Metric, Query
 from modelwire_schemas.telemetry import Bin, Moments, Outcome, Output, Pair, Sketch, Window
 
 _ODD = 1e-6
 """NaN and infinity make numbers unusable where they are surely more frequent than stable's."""
-
-_Found = tuple[Measured, Flags]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Look:
     stable: str
 
 
-def measure(look: Look) -> _Found:
+def measure(look: Look) -> Found:
     """Return what was measured at each look, and the looks at which its numbers are unusable."""
     return _WAYS[look.query.measure](look)
 
@@ -52,12 +51,12 @@ def answered(window: Window) -> int:
     return window.predictions + _failed(window)
 
 
-def _error_rate(look: Look) -> _Found:
+def _error_rate(look: Look) -> Found:
     counts = Counts(look.strata.counts(_failed), look.strata.counts(answered))
     return proportions(look.metric, counts, look.at, look.alpha), _silent(look)
 
 
-def _event_rate(look: Look) -> _Found:
+def _event_rate(look: Look) -> Found:
     strata = look.strata
     plans = {one.revision: one for one in look.evidence.planned}
     known = [plans.get(revision) for revision in strata.revisions]
@@ -68,18 +67,18 @@ def _event_rate(look: Look) -> _Found:
     return rates(look.metric, counts, seconds, look.at, look.alpha), _silent(look)
 
 
-def _latency(look: Look) -> _Found:
+def _latency(look: Look) -> Found:
     table = _table(look.strata, _latencies)
     found = quantiles(look.metric, table, look.query.quantile, look.at, look.alpha)
     return found, _unusable(look, found, _latencies)
 
 
-def _output_drift(look: Look) -> _Found:
+def _output_drift(look: Look) -> Found:
     found = _names(look, lambda window: window.outputs)
-    return _worst([_drift_of(look, name, look.alpha / len(found)) for name in found])
+    return worst({name: _drift_of(look, name, look.alpha / len(found)) for name in found})
 
 
-def _drift_of(look: Look, name: str, alpha: float) -> _Found:
+def _drift_of(look: Look, name: str, alpha: float) -> Found:
     def pick(window: Window) -> Sketch:
         return _named(window.outputs, name)
 
@@ -88,27 +87,27 @@ def _drift_of(look: Look, name: str, alpha: float) -> _Found:
     return found, _unusable(look, found, pick)
 
 
-def _of_inputs(way: Callable[[Look, Field, float], Measured]) -> Callable[[Look], _Found]:
+def _of_inputs(way: Callable[[Look, Field, float], Measured]) -> Callable[[Look], Found]:
     """Measure every field that consumers tell of and the release has a sample of."""
 
-    def measured(look: Look) -> _Found:
+    def measured(look: Look) -> Found:
         names = _names(look, lambda window: window.inputs)
         known = [name for name in names if _named(look.evidence.references, name).bins]
         share = look.alpha / max(len(known), 1)
-        return _worst([_input(look, name, share, way) for name in known or names[:1]])
+        return worst({name: _input(look, name, share, way) for name in known or names[:1]})
 
     return measured
 
 
 def _input(
     look: Look, name: str, alpha: float, way: Callable[[Look, Field, float], Measured]
-) -> _Found:
+) -> Found:
     candidate, stable = (
         [_named(window.inputs, name) if window else Sketch() for window in side]
         for side in _sides(look.strata)
     )
     sample = _named(look.evidence.references, name)
-    found = replace(way(look, Field(candidate, stable, sample), alpha), of=name)
+    found = way(look, Field(candidate, stable, sample), alpha)
     due = upto(look.strata.counts(answered)[0], look.at) >= look.metric.min_samples
     none = not look.evidence.references or (bool(name) and not sample.bins)
     return found, np.asarray((found.samples == 0) & due) | _silent(look) | none
@@ -122,7 +121,7 @@ def _outliers(look: Look, field: Field, alpha: float) -> Measured:
     return proportions(look.metric, outside(field), look.at, alpha)
 
 
-def _disagreement(look: Look) -> _Found:
+def _disagreement(look: Look) -> Found:
     strata, name = look.strata, _name_of_pairs(look)
 
     def pairs(window: Window) -> int:
@@ -137,7 +136,7 @@ def _disagreement(look: Look) -> _Found:
     return found, _silent(look)
 
 
-def _mean_difference(look: Look) -> _Found:
+def _mean_difference(look: Look) -> Found:
     name, windows = _name_of_pairs(look), look.strata.candidate
     found_pairs = [_pair(window, name, look.stable) for window in windows if window]
     pairs = Paired(
@@ -149,8 +148,8 @@ def _mean_difference(look: Look) -> _Found:
     return found, _unusable(look, found, lambda window: _pair(window, name, look.stable).difference)
 
 
-def _mean(pick: Callable[[Outcome], Moments]) -> Callable[[Look], _Found]:
-    def way(look: Look) -> _Found:
+def _mean(pick: Callable[[Outcome], Moments]) -> Callable[[Look], Found]:
+    def way(look: Look) -> Found:
         ours, theirs = (_outcomes(look, side) for side in _sides(look.strata))
         mine, other = sums([pick(o) for o in ours]), sums([pick(o) for o in theirs])
         return means(look.metric, mine, other, look.at, look.alpha), _fine(look)
@@ -158,7 +157,7 @@ def _mean(pick: Callable[[Outcome], Moments]) -> Callable[[Look], _Found]:
     return way
 
 
-def _scores(look: Look) -> _Found:
+def _scores(look: Look) -> Found:
     ours, theirs = (_outcomes(look, side) for side in _sides(look.strata))
     both = bins(_both_labels(ours), _both_labels(theirs))
     half = len(ours)
@@ -174,7 +173,7 @@ def _both_labels(outcomes: Sequence[Outcome]) -> Sequence[Sequence[Bin]]:
     return [*(one.positives for one in outcomes), *(one.negatives for one in outcomes)]
 
 
-_WAYS: Mapping[Measure, Callable[[Look], _Found]] = {
+_WAYS: Mapping[Measure, Callable[[Look], Found]] = {
     Measure.ERROR_RATE: _error_rate,
     Measure.LATENCY: _latency,
     Measure.PSI: _output_drift,
@@ -275,14 +274,3 @@ def _pair(window: Window, name: str, against: str) -> Pair:
     nothing = Pair(name, against, Sketch(), Sketch(), Sketch())
     of = (name, against)
     return next((pair for pair in window.pairs if (pair.output, pair.against) == of), nothing)
-
-
-def _worst(found: Sequence[_Found]) -> _Found:
-    """Return the one that is broken at the newest look, or else is farthest off."""
-
-    def rank(one: _Found) -> tuple[bool, float]:
-        beyond = np.atleast_1d(one[0].beyond)
-        values = np.nan_to_num(one[0].value, nan=-1.0)
-        return bool(beyond[-1:].any()), float(values[-1]) if len(values) else 0.0
-
-    return max(found, key=rank)

@@ -325,6 +325,10 @@ TRACES = [
     Trace("scores that are all NaN are no data", PSI,
           [replace(w, outputs=(Output("score", Sketch(Moments(odd=500))),)) for w in
            counts("2", FINE)] + scored("1", 200, 5_000, 0.0), N, N),
+    Trace("an output that is all NaN does not hide behind another one", replace(
+              PSI, source=Query(Measure.PSI)),
+          [replace(w, outputs=(*w.outputs, Output("rest", Sketch(Moments(odd=500))))) for w in
+           scored("2", 1, 500, 0.0)] + scored("1", 200, 5_000, 0.0), N, N),
     Trace("scores that are often NaN are no data", PSI,
           with_odd(scored("2", 1, 500, 0.0), 50) + scored("1", 200, 5_000, 0.0), N, N),
     Trace("NaN as often as stable's are left out", PSI,
@@ -350,6 +354,10 @@ TRACES = [
           beside(fed(1, 500, 0.0), fed(1, 500, 9.0, name="size")), P, P, references=TRAINED),
     Trace("inputs of which one has drifted fail", INPUTS,
           beside(fed(1, 1_000, 0.0), fed(1, 1_000, 1.5, name="size")), F, F, references=TWO),
+    Trace("inputs of which one had drifted fail when another is farther off", INPUTS,
+          beside(fed(1, 400, 2.0, name="size")[:3], fed(1, 400, 0.2)[:3])
+          + beside(fed(1, 20_000, 0.0, name="size")[3:], fed(1, 20_000, 0.2)[3:]), P, F,
+          references=TWO),
     Trace("inputs wait while the candidate has no event", INPUTS,
           fed(1, 500, 0.0, version="1"), T, T, references=TRAINED),
     Trace("inputs within the range of training are no outliers", OUTSIDE, fed(1, 1_000, 0.0), P, P,
