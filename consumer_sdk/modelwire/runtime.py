@@ -24,7 +24,7 @@ from modelwire.loading.cache import Cache, Hold
 from modelwire.loading.formats import LoadOptions, Model
 from modelwire.loading.limits import memory_limit
 from modelwire.loading.pipeline import Pipeline, Wants
-from modelwire.loading.policy import wanted
+from modelwire.loading.policy import MemoryPolicy, in_force, wanted
 from modelwire.loading.probe import Prober
 from modelwire.loading.states import Told
 from modelwire.reporting.reporter import Reporter
@@ -39,7 +39,7 @@ from modelwire.version import VERSION
 from modelwire_log.contract import Log
 from modelwire_schemas.control import FOLD_VERSION
 from modelwire_schemas.errors import ModelwireError
-from modelwire_schemas.fleet import FleetReport
+from modelwire_schemas.fleet import RESOURCE_FIRST, FleetReport
 from modelwire_schemas.routing import ModelVersion
 from modelwire_schemas.telemetry import Telemetry, Window
 
@@ -70,6 +70,8 @@ class Runtime:
         self._config = config
         self._clock = clock
         self._hooks = hooks
+        resource = config.memory_policy is MemoryPolicy.RESOURCE
+        self._capabilities = (RESOURCE_FIRST,) if resource else ()
         self._instance = f"{config.application}-{config.host}-{secrets.token_hex(4)}"
         self._routes: frozenset[str] = frozenset()
         self._building = threading.RLock()
@@ -180,6 +182,7 @@ class Runtime:
             routes=tuple(sorted(self._routes)),
             versions=self._pipeline.reports(self._serving(snapshot)),
             group=self._config.group,
+            capabilities=self._capabilities,
             errors=self._counted(snapshot),
             predictions=sum(served.values()),
             resident=sum(s.model.resident for s in snapshot.warm.values()),
@@ -292,7 +295,7 @@ class Runtime:
             self.live.replace(snapshot)
             opened = [r for n, r in control.state.routes.items() if n in self._routes]
         now = max(control.state.now, present)
-        self._pipeline.want(Wants(wanted(opened, now), control.state))
+        self._pipeline.want(Wants(wanted(opened, now), control.state, in_force(opened, now)))
         self._tell_swaps(snapshot)
 
     def _present(self, reading: Reading | None) -> int:

@@ -12,7 +12,7 @@ from modelwire.routing.assign import CompiledDocument
 from modelwire.routing.batch import assign_batch
 from modelwire.routing.keys import Coordinates
 from modelwire_router.changes import replace_document
-from modelwire_router.readiness import HEARD_MS, WARM
+from modelwire_router.readiness import HEARD_MS, enough
 from modelwire_router.rollout.machine import advance, begin
 from modelwire_router.rollout.plan import Plan
 from modelwire_router.rollout.view import told
@@ -133,7 +133,7 @@ def fetches(
         for r in sorted(live, key=lambda r: r.instance)
         for version in named
         if (release := state.release(model, version)) is not None
-        and ((held := _held(r, model, version)) is None or held.state not in WARM)
+        and ((held := _held(r, model, version)) is None or held.state not in enough(r))
     ]
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from itertools import takewhile
 
 from modelwire.control.state import Accepted, RouteState
-from modelwire_schemas.fleet import FleetReport, VersionReport
+from modelwire_schemas.fleet import RESOURCE_FIRST, FleetReport, VersionReport
 
 HEARD_MS = 15_000
 """An instance is live when it was heard of within so many ms (by the log's clock)."""
@@ -14,6 +14,8 @@ HEARD_MS = 15_000
 WARM = frozenset({"warm", "serving"})
 """The states in which a version can answer."""
 
+PROBED = WARM | {"probed", "loaded"}
+"""The states in which a version was fetched, verified and probed, at least."""
 
 FAILED = "failed"
 
@@ -102,6 +104,11 @@ def readiness(
     )
 
 
+def enough(report: FleetReport) -> frozenset[str]:
+    """Return the states in which an instance has a version ready; resource-first need not load."""
+    return PROBED if RESOURCE_FIRST in report.capabilities else WARM
+
+
 def named_by(route: RouteState, model: str, version: str) -> int:
     """Return the control offset of the document since which a route holds a version.
 
@@ -134,7 +141,7 @@ def _missing(
         return _waiting(report, heard, Why.ON_ITS_WAY, detail="wanted")
     if held.state == FAILED:
         return _waiting(report, heard, Why.REFUSED, held.code, held.detail)
-    if held.state not in WARM:
+    if held.state not in enough(report):
         return _waiting(report, heard, Why.ON_ITS_WAY, detail=f"{held.state} {held.detail}".strip())
     return None
 

@@ -7,7 +7,7 @@ from modelwire.control.history import Past
 from modelwire.control.proposals import needed_for
 from modelwire.control.state import ALWAYS, Accepted, RouteState, State
 from modelwire.control.timeline import reachable, way_back
-from modelwire_router.readiness import HEARD_MS, WARM
+from modelwire_router.readiness import HEARD_MS, enough
 from modelwire_schemas.control import Body
 from modelwire_schemas.fleet import FleetReport
 from modelwire_schemas.policy import PolicySet
@@ -115,7 +115,7 @@ def proposal_rows(state: State) -> list[Row]:
 
 def has_warm(report: FleetReport, accepted: Accepted) -> bool:
     """Whether an instance has read a document and holds every version that it names warm."""
-    warm = {(v.model, v.version) for v in report.versions if v.state in WARM}
+    warm = {(v.model, v.version) for v in report.versions if v.state in enough(report)}
     named = {(accepted.document.model, version) for version in accepted.document.versions()}
     return report.offset >= accepted.offset and named <= warm
 

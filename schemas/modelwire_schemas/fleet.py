@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+RESOURCE_FIRST = "resource-first"
+"""The capability of an instance that may lack room for two versions: until its time comes, the
+next one waits there verified and probed (R18)."""
+
 
 @dataclass(frozen=True, slots=True)
 class VersionReport:

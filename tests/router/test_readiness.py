@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from modelwire_router.readiness import HEARD_MS, Readiness, Why, named_by, readiness
-from modelwire_schemas.fleet import FleetReport, VersionReport
+from modelwire_schemas.fleet import RESOURCE_FIRST, FleetReport, VersionReport
 from tests.consumer_sdk.control.making import BEGIN, MODEL, ROUTE, change, served
 
 NOW = BEGIN + 60_000
@@ -44,6 +44,15 @@ def asked(*reports: FleetReport, heard: int = NOW) -> Readiness:
 @pytest.mark.parametrize("state", ["warm", "serving"])
 def test_who_has_read_the_document_and_holds_the_version_warm_is_ready(state: str) -> None:
     assert asked(report("a", held(state))) == Readiness(("a",))
+
+
+@pytest.mark.parametrize("state", ["probed", "loaded", "warm"])
+def test_on_a_resource_first_instance_a_probed_version_is_ready(state: str) -> None:
+    said = report("a", held(state))
+    assert asked(replace(said, capabilities=(RESOURCE_FIRST,))).ready == ("a",)
+    assert asked(said).ready == (("a",) if state == "warm" else ())
+    verified = replace(report("a", held("verified")), capabilities=(RESOURCE_FIRST,))
+    assert asked(verified).ready == ()
 
 
 WAITS: dict[str, tuple[FleetReport, Why, str, str]] = {

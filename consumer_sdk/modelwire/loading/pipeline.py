@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -27,7 +27,7 @@ REST = 0.1
 class Progress:
     """How far one version is, and why it is no further.
 
-    `no_room` are the versions that were wanted when there was no room for this one.
+    `no_room` is what was wanted, and what of it was due, when there was no room for this one.
     """
 
     state: VersionState = VersionState.WANTED
@@ -35,15 +35,21 @@ class Progress:
     detail: str = ""
     failures: int = 0
     retry_ns: int | None = None
-    no_room: tuple[ModelVersion, ...] = ()
+    no_room: tuple[Collection[ModelVersion], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Wants:
-    """What is wanted, most urgent first, and the state that says so."""
+    """What is wanted, most urgent first, the state that says so, and what of it is in force."""
 
     versions: tuple[ModelVersion, ...] = ()
     state: State = field(default_factory=State)
+    due: frozenset[ModelVersion] = frozenset()
+
+    @property
+    def told(self) -> tuple[Collection[ModelVersion], ...]:
+        """All that decides about room."""
+        return (self.versions, self.due)
 
 
 class Pipeline:
@@ -153,6 +159,7 @@ class Pipeline:
             {v: r.artifact.size for v in wants.versions if (r := _release(wants, v))},
             self._budget,
             self._policy,
+            wants.due,
         )
         if isinstance(step, Prepare):
             self._attempt(step.version, partial(self._make_ready, step.version, wants))
@@ -163,13 +170,14 @@ class Pipeline:
         elif isinstance(step, NoRoom):
             text = f"{step.short} bytes more than the budget of {self._budget} bytes allows"
             self._refuse(step.version, "E_BUDGET", text, retry=False)
-            self._progress[step.version].no_room = wants.versions
+            self._progress[step.version].no_room = wants.told
         return step is not None
 
     def _make_ready(self, version: ModelVersion, wants: Wants) -> None:
         release = wants.state.releases[version.model][version.version]
         known = self._progress.get(version, Progress())
-        again = replace(known, state=VersionState.WANTED, no_room=())
+        code = "" if known.no_room else known.code  # there is room now, or time to wait for it
+        again = replace(known, state=VersionState.WANTED, code=code, no_room=())
         progress = self._progress[version] = again
 
         def told(state: VersionState, detail: str = "") -> None:
@@ -225,7 +233,7 @@ class Pipeline:
         if version in self._resident or progress is None or progress.state != VersionState.FAILED:
             return True
         if progress.no_room:
-            return progress.no_room != self._wants.versions
+            return progress.no_room != self._wants.told
         due = progress.retry_ns
         return due is not None and due <= self._clock.monotonic_ns()
 

@@ -14,6 +14,7 @@ class MemoryPolicy(StrEnum):
     """Which comes first when a version replaces another: `availability` loads before it drops.
 
     Both prepare before they drop: what cannot be fetched or fails its probe costs none its place.
+    What `resource` has no room for beside others is prepared all the same, and waits for its time.
     """
 
     AVAILABILITY = "availability"
@@ -76,6 +77,12 @@ def wanted(routes: Iterable[RouteState], now: int) -> tuple[ModelVersion, ...]:
     return tuple(dict.fromkeys(version for rung in rungs for version in rung))
 
 
+def in_force(routes: Iterable[RouteState], now: int) -> frozenset[ModelVersion]:
+    """Return what documents in force at `now` (ms) give events to: it is due, and cannot wait."""
+    current = [_newest_effective(reachable(route, now), now) for route in routes]
+    return frozenset(_of(a.document, v) for a in current if a for v in a.document.weighted())
+
+
 def plan(
     wants: Sequence[ModelVersion],
     held: Collection[Held],
@@ -83,22 +90,28 @@ def plan(
     sizes: dict[ModelVersion, int],
     budget: int,
     policy: MemoryPolicy = MemoryPolicy.AVAILABILITY,
+    due: Collection[ModelVersion] = (),
 ) -> Step | None:
     """Return the next step, or None when what is held is what should be.
 
     `sizes` are the bytes that versions are expected to take, `budget` the bytes for all of them.
     `prepared` versions have passed their probe. Those that failed are left out of `wants` by the
-    caller.
+    caller. `due` are those in force: what has no room then is refused, also where it could wait.
     """
     warm = {h.version for h in held}
     useless = [h for h in held if h.version not in wants]
-    missing = next((v for v in wants if v not in warm), None)
-    if missing is None:
-        return Drop(useless[0].version) if useless else None
-    step = _towards(missing, wants, held, useless, budget - sizes.get(missing, 0), policy)
-    if missing in prepared or isinstance(step, NoRoom):
-        return step
-    return Prepare(missing)
+    missing = [v for v in wants if v not in warm]
+    for version in missing:
+        room = budget - sizes.get(version, 0)
+        step = _towards(version, wants, held, useless, room, policy)
+        may_wait = policy is MemoryPolicy.RESOURCE and version not in due and room >= 0
+        if isinstance(step, NoRoom) and not may_wait:
+            return step
+        if version not in prepared:
+            return Prepare(version)
+        if not isinstance(step, NoRoom):
+            return step
+    return Drop(useless[0].version) if useless and not missing else None
 
 
 def _towards(

@@ -8,7 +8,7 @@ from modelwire.control.timeline import way_back
 from modelwire_router.cli.options import show_time
 from modelwire_router.cli.session import Session
 from modelwire_router.fleet import newest_reports
-from modelwire_router.readiness import HEARD_MS, WARM
+from modelwire_router.readiness import HEARD_MS, enough
 from modelwire_schemas.errors import TimedOut
 from modelwire_schemas.fleet import FleetReport
 
@@ -64,7 +64,7 @@ def wait_for_warm(session: Session, model: str, version: str, timeout: float) ->
             report.instance
             for report in live_reports(session)
             for v in report.versions
-            if (v.model, v.version) == (model, version) and v.state not in WARM
+            if (v.model, v.version) == (model, version) and v.state not in enough(report)
         ]
 
     wait_until_none(late, timeout)

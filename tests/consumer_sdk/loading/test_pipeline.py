@@ -137,6 +137,28 @@ def test_what_was_refused_for_room_is_prepared_anew_when_there_is_some() -> None
         eventually(lambda: states(pipeline) == {"2": "warm", "1": "E_BUDGET"})
 
 
+def test_what_waits_for_its_time_is_probed_and_swapped_in_when_it_comes() -> None:
+    shelf = Shelf()
+
+    def want_due(due: str, *names: str) -> None:
+        versions = tuple(version(name) for name in names)
+        pipeline.want(Wants(versions, state_of(*names), frozenset({version(due)})))
+
+    with running(shelf, SIZE, MemoryPolicy.RESOURCE) as pipeline:
+        want_due("1", "1", "2")
+        eventually(lambda: states(pipeline) == {"1": "warm", "2": "probed"})
+        want_due("2", "2", "1")
+        eventually(lambda: states(pipeline) == {"2": "warm", "1": "probed"})
+        want_due("1", "1", "2")
+        eventually(lambda: states(pipeline) == {"1": "warm", "2": "probed"})
+        both = frozenset({version("1"), version("2")})
+        pipeline.want(Wants((version("1"), version("2")), state_of("1", "2"), both))
+        eventually(lambda: states(pipeline) == {"1": "warm", "2": "E_BUDGET"})
+        want_due("1", "1", "2")
+        eventually(lambda: states(pipeline) == {"1": "warm", "2": "probed"})
+    assert shelf.nacks == [("2", "E_BUDGET")]
+
+
 class Slow(Shelf):
     """Halts in the middle of a fetch until it is let go."""
 

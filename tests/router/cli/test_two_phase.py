@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import pytest
 
 from modelwire.control.commands import By, submit
@@ -11,11 +12,13 @@ from modelwire.door import connect
 from modelwire.models import Models
 from modelwire_log.open import open_log
 from modelwire_router.demo.bomb import bomb_release
-from modelwire_router.demo.files import model
+from modelwire_router.demo.files import flights, model
+from modelwire_router.feed import read_events
 from tests.router.cli.desk import Desk
 from tests.waiting import eventually
 
 ROUTE = "flights-late"
+FLIGHT = orjson.loads(next(iter(read_events(flights()))).value)
 LATER = (datetime.now(UTC) + timedelta(days=365)).isoformat()
 
 
@@ -78,6 +81,26 @@ def test_a_version_that_instances_refuse_is_not_flipped_to_unless_forced(
     route.ok("flip", ROUTE, "6", "--require-ready", "0%")
     route.ok("undo", ROUTE)
     route.ok("flip", ROUTE, "6", "--force")
+
+
+@pytest.mark.parametrize("policy", ["resource", "availability"])
+def test_with_room_for_one_a_resource_first_instance_is_ready_when_it_has_probed(
+    route: Desk, policy: str
+) -> None:
+    room = max(model(name).stat().st_size for name in ("v1", "v2"))
+    cache = route.folder / "cache"
+    with connect(route.url, cache=cache, memory=room, memory_policy=policy) as models:
+        answers = models.route(ROUTE)
+        answers.wait_until_ready(20)
+        eventually(lambda: route("why-not", ROUTE, "1").code == 0, within=20)
+        said = route("flip", ROUTE, "2")
+        if policy == "availability":
+            assert (said.code, "NACK E_BUDGET" in said.err) == (5, True)
+            return
+        assert "2 is ready in 1 instances" in said.err
+        eventually(lambda: answers.predict(FLIGHT).served_by == "2", within=20)
+        assert ", 1" in route.ok("undo", ROUTE).out
+        eventually(lambda: answers.predict(FLIGHT).served_by == "1", within=20)
 
 
 @pytest.mark.usefixtures("live")
