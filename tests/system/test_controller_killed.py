@@ -1,8 +1,6 @@
 """A controller that is killed at every append of a rollout; another one ends it all the same."""
 
 import uuid
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,35 +8,19 @@ import pytest
 
 from modelwire_log.kafka.log import KafkaLog
 from modelwire_log.kafka.setup import create_topics
-from modelwire_router.rollout.machine import begin
-from modelwire_router.rollout.plan import Pause, Plan, SetWeight
+from modelwire_router.rollout.plan import Pause, SetWeight
 from modelwire_schemas.rollout import Phase
-from modelwire_schemas.routing import BUCKETS, RoutingDocument, Split
-from tests.processes import modelwire, running
+from modelwire_schemas.routing import BUCKETS, RoutingDocument
+from tests.system.begun import begun, canary, controlled
 from tests.system.broker import Broker
 from tests.waiting import eventually
-from tests.world import READY_S, ROUTE, World, world_on
+from tests.world import ROUTE, World
 
-STEPS = (SetWeight(100), Pause(200), SetWeight(2500), SetWeight(5000), SetWeight(BUCKETS))
-PLAN = Plan(ROUTE, ROUTE, "1", "2", "canary", Split(salt=ROUTE), STEPS)
+PLAN = canary(SetWeight(100), Pause(200), SetWeight(2500), SetWeight(5000), SetWeight(BUCKETS))
 pytestmark = pytest.mark.timeout(180)
 
 BEGUN = 2
 """The revision at which the rollout begins: the first one gives version 1 everything."""
-
-
-@contextmanager
-def begun(url: str, folder: Path, namespace: str = "prod") -> Generator[World]:
-    """Give a world in which a rollout has just begun, and an application that serves it."""
-    folder.mkdir()
-    with world_on(url, folder, namespace) as world:
-        world.release("1", "2")
-        world.flip("1")
-        with world.connect() as models:
-            models.route(ROUTE).wait_until_ready(READY_S)
-            state = world.state()
-            world.send(begin(PLAN, state.routes[ROUTE], "r1", state.now))
-            yield world
 
 
 def revision(world: World) -> int:
@@ -47,8 +29,7 @@ def revision(world: World) -> int:
 
 def carry_on(world: World, upto: int) -> None:
     """Run a controller of its own until it has appended a revision, and kill it there."""
-    words = ("--log", world.url, "--namespace", world.namespace, "controller", "--every", "0.05")
-    with running(*modelwire(*words)) as controller:
+    with controlled(world) as controller:
         eventually(lambda: revision(world) >= upto, within=30, what=f"revision {upto}")
         controller.kill()
 
@@ -62,7 +43,7 @@ def end(world: World) -> RoutingDocument:
 
 
 def killed_and_not(killed: World, whole: World) -> None:
-    last = BEGUN + len(STEPS)
+    last = BEGUN + len(PLAN.steps)
     carry_on(whole, last)
     for upto in range(BEGUN + 1, last + 1):
         carry_on(killed, upto)
@@ -75,8 +56,8 @@ def killed_and_not(killed: World, whole: World) -> None:
 def test_a_controller_killed_at_every_append_ends_like_one_that_was_not(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/log.db"
     with (
-        begun(url, tmp_path / "killed", "killed") as killed,
-        begun(url, tmp_path / "whole", "whole") as whole,
+        begun(url, tmp_path / "killed", PLAN, "killed") as (killed, _),
+        begun(url, tmp_path / "whole", PLAN, "whole") as (whole, _),
     ):
         killed_and_not(killed, whole)
 
@@ -88,7 +69,7 @@ def test_on_kafka_too_it_ends_like_one_that_was_not(kafka_broker: Broker, tmp_pa
         for space in spaces:
             create_topics(log, space, 1)
     with (
-        begun(kafka_broker.url, tmp_path / "killed", spaces[0]) as killed,
-        begun(kafka_broker.url, tmp_path / "whole", spaces[1]) as whole,
+        begun(kafka_broker.url, tmp_path / "killed", PLAN, spaces[0]) as (killed, _),
+        begun(kafka_broker.url, tmp_path / "whole", PLAN, spaces[1]) as (whole, _),
     ):
         killed_and_not(killed, whole)
