@@ -12,13 +12,33 @@ from modelwire_schemas.errors import Rejected
 
 Fields = Mapping[str, object]
 
+_NOTHING: Fields = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How an event says its key and its time; empty: by its record."""
+    """How an event says its key and its time; empty: by its record.
+
+    Values that are `opaque` are not looked at: such an event has no fields.
+    """
 
     key_field: str = ""
     time_field: str = ""
+    opaque: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise Rejected `E_FIELD` for fields of what is not looked at."""
+        if self.opaque and (self.key_field or self.time_field):
+            raise Rejected(
+                "E_FIELD",
+                "an opaque event has no fields",
+                expected="its record's key and time",
+                todo="leave out the field, or read the events as JSON",
+            )
+
+    def events(self, records: Sequence[Record]) -> list[Fields | Rejected]:
+        """Return the fields of every record, or why it has none."""
+        return [_NOTHING] * len(records) if self.opaque else decode(records)
 
     def key(self, record: Record, fields: Fields) -> object:
         """Return what keeps the event on its side of a split."""

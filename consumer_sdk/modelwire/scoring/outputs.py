@@ -1,13 +1,29 @@
 """What is written for an event: outputs with provenance, or a dead letter with a reason."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import orjson
 
 from modelwire.serving.answer import Answers, Provenance
+from modelwire.serving.shadowing import Batch
 from modelwire_log.contract import Message, Record
 from modelwire_schemas.errors import ModelwireError
+
+Target: TypeAlias = tuple[str, Message]
+"""A stream, and what is appended to it."""
+
+
+class Writer(Protocol):
+    """Makes what is written for events, and hears of what is committed."""
+
+    def targets(self, records: Sequence[Record], answers: Answers) -> list[Target | None]:
+        """Return what to write for each record, None where its row is faulty."""
+        ...
+
+    def committed(self, batch: Batch, records: Sequence[Record]) -> None:
+        """Take note of a batch, made of these records, that is written with its positions."""
+        ...
 
 
 def output_id(record: Record) -> str:

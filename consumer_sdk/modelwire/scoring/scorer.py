@@ -3,17 +3,17 @@
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from modelwire.control.horizon import MAX_WAIT
 from modelwire.control.state import Accepted, State
 from modelwire.models import Models
-from modelwire.scoring.events import Fields, Reading, decode
+from modelwire.scoring.events import Fields, Reading
 from modelwire.scoring.lanes import Lane, advance, advanced, may_score, overlooked, taken_over
-from modelwire.scoring.noting import scored
-from modelwire.scoring.outputs import Encoder, dead_letter
-from modelwire.scoring.pairs import PairWriter
+from modelwire.scoring.outputs import Target, Writer, dead_letter
+from modelwire.scoring.scores import Scores
 from modelwire.scoring.streams import Partitions, require
 from modelwire.serving.answer import Answers
 from modelwire.serving.batch import predict_rows
@@ -21,7 +21,7 @@ from modelwire.serving.plan import RoutePlan
 from modelwire.serving.rows import Rows
 from modelwire.serving.shadowing import Batch, are_warm
 from modelwire.serving.snapshot import Snapshot
-from modelwire_log.contract import Consumer, Group, Log, Message, Place, Position, Record
+from modelwire_log.contract import Consumer, Group, Log, Place, Position, Record
 from modelwire_schemas.errors import Conflict, ModelwireError, NotReady, Unavailable
 
 logger = logging.getLogger("modelwire.scoring")
@@ -43,15 +43,15 @@ HELD = 0.02
 class Job:
     """What is to be scored: by which route, from where to where, as which group.
 
-    `begin` is `start`, `end` or a time in ms, for a group without positions. Bad events go to
-    `dead_letters`, by default `<sink>.dead-letters`. `watch` names numeric fields of the events
-    whose distribution telemetry tells, too. Pairs of shadows go to `shadow`, by default
-    `<sink>.shadow`.
+    `sink` is empty for a writer that knows where outputs go. `begin` is `start`, `end` or a time
+    in ms, for a group without positions. Bad events go to `dead_letters`, by default
+    `<sink>.dead-letters`. `watch` names numeric fields of the events whose distribution telemetry
+    tells, too. Pairs of shadows go to `shadow`, by default `<sink>.shadow`.
     """
 
     route: str
     source: str
-    sink: str
+    sink: str = ""
     group: str
     begin: str | int = "start"
     reading: Reading = field(default_factory=Reading)
@@ -63,7 +63,7 @@ class Job:
     @property
     def graveyard(self) -> str:
         """The stream of the dead letters."""
-        return self.dead_letters or f"{self.sink}.dead-letters"
+        return self.dead_letters or f"{self.sink or self.source}.dead-letters"
 
     @property
     def shadow_stream(self) -> str:
@@ -73,17 +73,18 @@ class Job:
 
 def check_streams(log: Log, job: Job) -> None:
     """Look for a job's streams; raises NotFound `E_NO_STREAM` for one that nobody makes."""
-    require(log, job.source, (job.sink, job.graveyard))
+    require(log, job.source, (*filter(None, [job.sink]), job.graveyard))
 
 
 @dataclass(slots=True)
 class Totals:
-    """What a scorer has done so far."""
+    """What a scorer has done so far; `streams` counts what each stream was given."""
 
     events: int = 0
     outputs: int = 0
     dead: int = 0
     batches: int = 0
+    streams: Counter[str] = field(default_factory=Counter[str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,26 +101,30 @@ class _Taken:
 class _Made:
     """What is to be written for a batch, the events that this finishes, and what was answered."""
 
-    outputs: Sequence[tuple[str, Message]]
+    outputs: Sequence[Target]
     finished: Sequence[_Taken]
     answered: Batch | None
     records: Sequence[Record] = ()
 
 
 class Scorer:
-    """Scores a stream in the thread that calls `run`. `stop` may be called from anywhere."""
+    """Scores a stream in the thread that calls `run`. `stop` may be called from anywhere.
 
-    def __init__(self, models: Models, log: Log, job: Job) -> None:
+    `writer` makes what is written; by default scores.
+    """
+
+    def __init__(self, models: Models, log: Log, job: Job, writer: Writer | None = None) -> None:
         self.totals = Totals()
         self._models = models
         self._log = log
         self._job = job
         self._route = models.route(job.route)
         self._lanes: dict[Place, Lane] = {}
-        self._encoder = Encoder()
         self._stop = threading.Event()
         self._partitions = Partitions(log, job.source)
-        self._pairs = PairWriter(log, job.source, job.shadow_stream)
+        self._writer = writer or Scores(
+            models.live, log, job.source, job.sink, job.shadow_stream, job.watch
+        )
 
     def stop(self) -> None:
         """Finish the batch that is under way, commit it, leave the group."""
@@ -197,14 +202,8 @@ class Scorer:
         if done:
             self._count_times([t.ts for t in made.finished], snapshot.horizon, now + MAX_WAIT)
             if made.answered is not None:
-                self._tell(made.answered, made.records)
+                self._writer.committed(made.answered, made.records)
         return done
-
-    def _tell(self, batch: Batch, records: Sequence[Record]) -> None:
-        """Count what is committed, and let shadows have it (R30)."""
-        live = self._models.live
-        live.recorder.note(scored(batch, self._job.watch))
-        live.shadows.offer(batch, self._pairs.of(records))
 
     def _take(self, plan: RoutePlan, snapshot: Snapshot, now: int) -> list[_Taken]:
         """Return the events that may be scored now, lane by lane, in order."""
@@ -212,7 +211,7 @@ class Scorer:
         batch: list[_Taken] = []
         for lane in self._lanes.values():
             records = list(lane.records)
-            events = decode(records) if records else []
+            events = self._job.reading.events(records) if records else []
             for record, fields in zip(records, events, strict=True):
                 known: Fields = {} if isinstance(fields, ModelwireError) else fields
                 ts = self._job.reading.time(record, known)
@@ -229,17 +228,15 @@ class Scorer:
         good = [t for t in batch if not isinstance(t.fields, ModelwireError)]
         faults = {id(t): t.fields for t in batch if isinstance(t.fields, ModelwireError)}
         stage = dict.fromkeys(faults, "decode")
-        made: dict[int, Message | None] = {}
+        made: dict[int, Target | None] = {}
         records, rows = [t.record for t in good], self._rows(good)
         if rows is not None:
             answers = self._answers(plan, snapshot, rows, [t.ts for t in good], patience)
             if isinstance(answers, NotReady):
                 faults |= {id(t): answers for t in good}
             else:
-                messages = self._encoder.messages(
-                    records, answers, self._partitions.of(self._job.sink)
-                )
-                made = {id(t): m for t, m in zip(good, messages, strict=True)}
+                targets = self._writer.targets(records, answers)
+                made = {id(t): target for t, target in zip(good, targets, strict=True)}
                 for row, error in answers.errors:
                     faults[id(good[row])] = error
                     stage[id(good[row])] = "model" if error.code == "E_MODEL" else "contract"
@@ -281,12 +278,12 @@ class Scorer:
     def _arrange(
         self,
         batch: Sequence[_Taken],
-        made: dict[int, Message | None],
+        made: dict[int, Target | None],
         faults: dict[int, ModelwireError],
         stage: dict[int, str],
-    ) -> tuple[list[tuple[str, Message]], list[_Taken]]:
+    ) -> tuple[list[Target], list[_Taken]]:
         """Put outputs and dead letters in order; a lane stops at what nothing can serve yet."""
-        outputs: list[tuple[str, Message]] = []
+        outputs: list[Target] = []
         finished: list[_Taken] = []
         stopped: set[Place] = set()
         for taken in batch:
@@ -294,15 +291,15 @@ class Scorer:
             if taken.lane.place in stopped or isinstance(fault, NotReady):
                 stopped.add(taken.lane.place)
                 continue
-            message = made.get(id(taken))
+            target = made.get(id(taken))
             if fault is not None:
                 where = self._job.graveyard
                 letter = dead_letter(
                     taken.record, fault, stage[id(taken)], self._partitions.of(where)
                 )
                 outputs.append((where, letter))
-            elif message is not None:
-                outputs.append((self._job.sink, message))
+            elif target is not None:
+                outputs.append(target)
             finished.append(taken)
         return outputs, finished
 
@@ -329,7 +326,9 @@ class Scorer:
             return 0
         for lane, position in ahead:
             advance(lane, position)
-        dead = sum(1 for stream, _ in outputs if stream == self._job.graveyard)
+        given = Counter(stream for stream, _ in outputs)
+        dead = given[self._job.graveyard]
+        self.totals.streams += given
         self.totals.batches += 1
         self.totals.events += len(finished)
         self.totals.dead += dead
