@@ -35,7 +35,7 @@ class Features:
         self.slots = tuple(slots)
         self.groups = tuple(groups)
         self._checks = [(group.get, group.kind.plain) for group in groups]
-        only = groups[0] if len(groups) == len(groups[0].names) == 1 else None
+        only = groups[0] if [len(group.names) for group in groups] == [1] else None
         self.one = self._several() if only is None else self._single(only)
         self.array = no_array if only is None or isinstance(only.kind, Texts) else array_taker(only)
 

@@ -47,6 +47,7 @@ VERBS = {
     "show": "releases",
     "simulate": "simulate",
     "split": "routes",
+    "split-stream": "split_stream",
     "status": "look",
     "topics": "topics",
     "undo": "routes",

@@ -65,6 +65,16 @@ def read_time(text: str) -> int:
     return moment(text)
 
 
+def read_begin(text: str) -> str | int:
+    """Return where a group without positions begins: `start`, `end`, or a time in ms."""
+    if text in ("start", "end"):
+        return text
+    try:
+        return read_time(text)
+    except Rejected as error:
+        raise click.UsageError(f"--from {text}: start, end, or a time ({error})") from None
+
+
 def show_time(ms: int) -> str:
     """Return a time for people: UTC to the second."""
     if ms <= 0:

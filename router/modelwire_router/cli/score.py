@@ -4,10 +4,9 @@ from pathlib import Path
 
 import click
 
-from modelwire_router.cli.options import read_time
+from modelwire_router.cli.options import read_begin
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.stopping import stop_on_signals
-from modelwire_schemas.errors import Rejected
 
 
 @click.command()
@@ -54,7 +53,7 @@ def score(
         source=source,
         sink=sink,
         group=group or f"{application}-{route}",
-        begin=_begin(begin),
+        begin=read_begin(begin),
         reading=Reading(key_field, time_field),
         dead_letters=dead_letters,
         shadow=shadow,
@@ -77,12 +76,3 @@ def score(
     session.data(row, f"{totals.events} events: {totals.outputs} outputs, {totals.dead} dead")
     if totals.dead:
         session.say(f"next: modelwire read {job.graveyard}")
-
-
-def _begin(text: str) -> str | int:
-    if text in ("start", "end"):
-        return text
-    try:
-        return read_time(text)
-    except Rejected as error:
-        raise click.UsageError(f"--from {text}: start, end, or a time ({error})") from None
