@@ -15,7 +15,7 @@ from modelwire_router.changes import replace_document
 from modelwire_router.readiness import HEARD_MS, enough
 from modelwire_router.rollout.machine import advance, begin
 from modelwire_router.rollout.plan import Plan
-from modelwire_router.rollout.view import told
+from modelwire_router.rollout.telling import told
 from modelwire_router.virtual import folded
 from modelwire_schemas.fleet import FleetReport, VersionReport
 from modelwire_schemas.policy import PolicySet

@@ -1,6 +1,6 @@
 """`modelwire plan`: what a file would do to the keys of a stream and to the fleet."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from modelwire.control.state import State
-from modelwire.scoring.events import Reading, decode
-from modelwire_log.contract import START, Log, Place, Record
+from modelwire.scoring.events import Reading
 from modelwire_router.cli.routes import says_rollouts
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.waiting import present
@@ -25,14 +24,13 @@ from modelwire_router.forecast import (
     moves,
     steps,
 )
+from modelwire_router.retained import newest_events
 from modelwire_router.rollout_file.reading import read_rollouts
 from modelwire_router.views import shares
-from modelwire_schemas.errors import NotFound, Rejected
+from modelwire_schemas.errors import Rejected
 
 MOST = 1_000_000
 """So many events are looked at, at most."""
-
-BATCH = 5000
 
 
 @click.command()
@@ -83,33 +81,19 @@ def _wanted(path: Path, state: State) -> dict[str, list[Step]]:
 
 def _events(session: Session, stream: str, last: int, key_field: str) -> Events:
     """Return the newest events of a stream; what is no JSON object is left out."""
-    log = session.log()
-    partitions = log.streams().get(stream)
-    if partitions is None:
-        raise NotFound("E_NO_STREAM", f"there is no stream {stream}", todo="modelwire read --list")
-    records = [r for p in range(partitions) for r in _newest(log, Place(stream, p), last)]
-    records = sorted(records, key=lambda r: (r.appended, r.partition, r.offset))[-last:]
+    found = newest_events(session.log(), stream, last)
+    if found.left_out:
+        looked_at = len(found.records) + found.left_out
+        session.say(f"{found.left_out} of {looked_at} records are no JSON objects")
+    session.say(f"the newest {len(found.records)} events of {stream}")
     reading = Reading(key_field)
-    decoded = zip(records, decode(records), strict=True)
-    good = [(r, fields) for r, fields in decoded if not isinstance(fields, Rejected)]
-    if not good:
-        raise NotFound("E_NO_EVENTS", f"stream {stream} has no event that is a JSON object")
-    if len(good) < len(records):
-        session.say(f"{len(records) - len(good)} of {len(records)} records are no JSON objects")
-    session.say(f"the newest {len(good)} events of {stream}")
+    pairs = zip(found.records, found.fields, strict=True)
     return Events(
-        [reading.key(r, fields) for r, fields in good],
-        [fields for _, fields in good],
-        [dict(r.headers) for r, _ in good],
-        [(r.stream, r.partition, r.offset) for r, _ in good],
+        [reading.key(record, fields) for record, fields in pairs],
+        found.fields,
+        [dict(r.headers) for r in found.records],
+        [(r.stream, r.partition, r.offset) for r in found.records],
     )
-
-
-def _newest(log: Log, place: Place, last: int) -> Iterator[Record]:
-    after = max(START, log.end(place) - last)
-    while records := log.read(place, after, BATCH):
-        yield from records
-        after = records[-1].offset
 
 
 def _step_row(route: str, step: Step, moved: Moved | None) -> dict[str, Any]:

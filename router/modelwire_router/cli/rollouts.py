@@ -18,7 +18,8 @@ from modelwire_router.observer import Observer
 from modelwire_router.reference import by_sample, check_sample, read_sample
 from modelwire_router.rollout import machine
 from modelwire_router.rollout.plan import Plan
-from modelwire_router.rollout.view import Row, rollout_row
+from modelwire_router.rollout.telling import Row, numbers
+from modelwire_router.rollout.view import rollout_row
 from modelwire_schemas.errors import NotFound, Rejected
 from modelwire_schemas.rollout import Phase
 from modelwire_schemas.routing import RoutingChanged
@@ -29,7 +30,7 @@ LOOK_S = 0.5
 def begin(session: Session, path: Path, reason: str) -> None:
     """Begin the rollouts of a file: all of them in one record, or none."""
     state = session.state()
-    plans = _plans(session, path, state.now)
+    plans = plans_of(session, path, state.now)
     for plan in plans:
         release = state.release(plan.model, plan.candidate)
         if release and by_sample(plan):
@@ -53,7 +54,7 @@ def diff(session: Session, path: Path) -> int:
     state = session.state()
     rows = [
         {"route": plan.route, "field": field.name, "now": str(was), "file": str(new)}
-        for plan in _plans(session, path, None)
+        for plan in plans_of(session, path, None)
         for field in fields(plan)
         if (was := getattr(_there(state, plan.route), field.name, None))
         != (new := getattr(plan, field.name))
@@ -144,7 +145,7 @@ def retry(session: Session, route: str, reason: str) -> None:
     _send(session, state, change, reason, f"{route}: begins anew")
 
 
-def _plans(session: Session, path: Path, now: int | None) -> list[Plan]:
+def plans_of(session: Session, path: Path, now: int | None) -> list[Plan]:
     """Return the plans of a file; raises Rejected `E_NAMESPACE` for one of another namespace."""
     from modelwire_router.rollout_file.reading import read_rollouts
 
@@ -191,25 +192,12 @@ def _text(row: Row) -> str:
         lines.append(f"  {'✓' if step['done'] else '●' if here else '○'} {step['step']}")
     for found in row["findings"]:
         dry = " (dry run)" if found["dry_run"] else ""
-        lines.append(f"  {found['metric']}: {found['judgement']}{dry}  {_numbers(found)}".rstrip())
+        lines.append(f"  {found['metric']}: {found['judgement']}{dry}  {numbers(found)}".rstrip())
     if row["waits_for"]:
         lines.append(f"  waits for {row['waits_for']}")
     if row["note"]:
         lines.append(f"  {row['note']}")
     return "\n".join(lines)
-
-
-def _numbers(found: Row) -> str:
-    said: list[str] = []
-    if found["measured"] is not None:
-        said.append(f"{found['measured']:.4g}")
-    if found["reference"] is not None:
-        said.append(f"against {found['reference']:.4g}")
-    if found["limit"] is not None:
-        said.append(f"limit {found['limit']:g}")
-    if found["samples"]:
-        said.append(f"n={found['samples']:,}")
-    return ", ".join([*said, *([found["detail"]] if found["detail"] else [])])
 
 
 def _last(state: State, route: str) -> Standing:

@@ -1,22 +1,12 @@
 """What a person sees of a rollout (pure)."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from modelwire_router.decide import Standing
 from modelwire_router.rollout.documents import CANDIDATE
 from modelwire_router.rollout.machine import Look, waits_for
-from modelwire_router.rollout.plan import (
-    Analyse,
-    Mirror,
-    MovePartitions,
-    Pause,
-    SetWeight,
-    Step,
-)
+from modelwire_router.rollout.telling import Row, finding_row, told
 from modelwire_schemas.rollout import Finding, Phase
-
-Row = Mapping[str, Any]
 
 
 def rollout_row(standing: Standing, look: Look) -> Row:
@@ -43,36 +33,6 @@ def rollout_row(standing: Standing, look: Look) -> Row:
         ],
         "findings": [finding_row(f) for f in _findings(standing, look)],
     }
-
-
-def finding_row(finding: Finding) -> Row:
-    """Return a finding with the numbers behind it."""
-    return {
-        "metric": finding.metric,
-        "judgement": str(finding.judgement),
-        "measured": finding.measured,
-        "reference": finding.reference,
-        "limit": finding.limit,
-        "samples": finding.samples,
-        "reference_samples": finding.reference_samples,
-        "detail": finding.detail,
-        "dry_run": finding.dry_run,
-    }
-
-
-def told(step: Step) -> str:
-    """Return a step in a few words."""
-    match step:
-        case SetWeight():
-            return f"weight {step.weight / 100:g} %"
-        case MovePartitions():
-            return "partitions " + ", ".join(f"{s}/{p}" for s, p in step.partitions)
-        case Pause():
-            return "pause" if step.ms is None else f"pause {step.ms / 1000:g} s"
-        case Analyse():
-            return f"analysis {', '.join(step.templates)}"
-        case Mirror():
-            return f"shadow {step.shadow.version} at {step.shadow.sample / 100:g} %"
 
 
 def _findings(standing: Standing, look: Look) -> Iterable[Finding]:
