@@ -29,10 +29,9 @@ from modelwire.loading.probe import Prober
 from modelwire.loading.states import Told
 from modelwire.reporting.reporter import Reporter
 from modelwire.reporting.telemetry import TelemetryReporter
-from modelwire.serving.features import compile_features
 from modelwire.serving.live import Live
 from modelwire.serving.plan import Marks, RoutePlan
-from modelwire.serving.servable import Servable
+from modelwire.serving.servable import Servable, servable_of
 from modelwire.serving.shelf import Shelf
 from modelwire.serving.snapshot import Snapshot
 from modelwire.version import VERSION
@@ -238,10 +237,7 @@ class Runtime:
         return partial(self._servable, release, self._bringer.prepare(release, told))
 
     def _servable(self, release: Release, load: Callable[[], tuple[Model, int]]) -> Servable:
-        model, run_ns = load()
-        version = ModelVersion(release.model, release.version)
-        features = compile_features(release.contract)
-        return Servable(version, release.artifact.digest, release.contract, model, features, run_ns)
+        return servable_of(release, *load())
 
     def _on_control(self, control: Control) -> None:
         before = self._control

@@ -120,15 +120,20 @@ class LabelJoin:
             records = self._log.read(place, self._after.get(place, START), AT_ONCE)
             for record in records:
                 self._after[place] = record.offset
-                try:
-                    take(record, orjson.loads(record.value))
-                except (ValueError, TypeError, LookupError, AttributeError, StopIteration):
-                    self.totals.damaged += 1  # whatever it is, it is none of ours
+                give(record, take, self.totals)
             done += len(records)
         return done
 
     def _told(self, windows: Any) -> Telemetry:  # noqa: ANN401 - a sequence of windows
         return Telemetry(f"labels-{self._job.terms.route}", "labels", "labels", -1, tuple(windows))
+
+
+def give(record: Record, take: Take, totals: Joined) -> None:
+    """Let `take` have a record's JSON; what it cannot take is damaged."""
+    try:
+        take(record, orjson.loads(record.value))
+    except (ValueError, TypeError, LookupError, AttributeError, StopIteration):
+        totals.damaged += 1  # whatever it is, it is none of ours
 
 
 def _place(record: Record) -> str:

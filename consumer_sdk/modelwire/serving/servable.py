@@ -8,12 +8,13 @@ from typing import Any, cast
 
 import numpy as np
 
+from modelwire.control.state import Release
 from modelwire.loading.formats import Model
 from modelwire.reporting.calls import Answered, Who, who
 from modelwire.reporting.counters import Tally
 from modelwire.serving.answer import Provenance
 from modelwire.serving.arrays import several_rows
-from modelwire.serving.features import Features
+from modelwire.serving.features import Features, compile_features
 from modelwire.serving.slots import Inputs
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.release import Contract
@@ -144,3 +145,10 @@ class Servable:
             "E_MODEL",
             f"{self.version.model} {self.version.version} raised {type(error).__name__}: {error}",
         )
+
+
+def servable_of(release: Release, model: Model, run_ns: int) -> Servable:
+    """Return a release, loaded and warm, as what answers events."""
+    version = ModelVersion(release.model, release.version)
+    features = compile_features(release.contract)
+    return Servable(version, release.artifact.digest, release.contract, model, features, run_ns)
