@@ -10,6 +10,7 @@ from modelwire_router.analysis.measured import Measured, differs, is_relative, p
 from modelwire_router.analysis.sequential import spread
 from modelwire_router.analysis.strata import Sums
 from modelwire_router.rollout.plan import Metric
+from modelwire_schemas.telemetry import Moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +55,16 @@ def paired(metric: Metric, pairs: Paired, at: Places, alpha: float) -> Measured:
         proven(metric, alpha, compared if relative else limited),
         differs(metric, alpha, compared) & enough(metric, count, count),
     )
+
+
+def lies_within(moments: Moments, alpha: float) -> tuple[float | None, float | None]:
+    """Return between which two values a mean lies; None while nothing is known of its spread.
+
+    It is the confidence sequence that `paired` tests with, tuned to as many samples as there are.
+    """
+    if moments.count <= 1:
+        return None, None
+    samples = float(moments.count)
+    error = (moments.squares / (samples - 1) / samples) ** 0.5
+    off = error * float(spread(np.asarray(samples), samples / 4, alpha / 2))
+    return moments.mean - off, moments.mean + off

@@ -1,4 +1,4 @@
-"""A picture of many runs: which share has ended in which way after how many minutes."""
+"""Pictures as PNG or HTML, and the one of many runs: which share has ended how, and when."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -17,6 +17,9 @@ COLOURS = {
     Outcome.PAUSED: "#e9a23b",
     Outcome.UNDECIDED: "#8d99ae",
 }
+
+SIDES = "#3b7dd8", "#d1495b"
+"""The colours of a stable version and its candidate."""
 
 ENDINGS = {".png", ".html"}
 
@@ -37,21 +40,35 @@ def check(path: Path) -> None:
 
 
 def write(path: Path, played: Mapping[str, Sequence[Run]]) -> None:
-    """Write a PNG, or an HTML page that needs nothing else; a panel for each candidate."""
-    from matplotlib import pyplot as plot
-
-    figure, panels = plot.subplots(1, len(played), figsize=(6 * len(played), 4), squeeze=False)
+    """Write how runs have ended, a panel for each candidate; see `save`."""
+    made, panels = figure(1, len(played))
     for panel, (candidate, runs) in zip(panels[0], played.items(), strict=True):
         _draw(panel, candidate, runs)
-    figure.tight_layout()
+    save(made, path, "modelwire simulate")
+
+
+def figure(rows: int, columns: int) -> tuple[Any, Any]:
+    """Return a figure, and its panels by row and column."""
+    from matplotlib import pyplot as plot
+
+    size = (6 * columns, 4 * rows)
+    made, panels = plot.subplots(rows, columns, figsize=size, squeeze=False)
+    return made, panels
+
+
+def save(made: Any, path: Path, title: str) -> None:  # noqa: ANN401 - a Figure
+    """Write a figure as PNG, or as an HTML page that needs nothing else."""
+    from matplotlib import pyplot as plot
+
+    made.tight_layout()
     if path.suffix == ".png":
-        figure.savefig(path, dpi=120)
+        made.savefig(path, dpi=120)
     else:
         text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None})
-        title = "<!doctype html><meta charset=utf-8><title>modelwire simulate</title>"
-        path.write_text(title + text.getvalue(), encoding="utf-8")
-    plot.close(figure)
+        made.savefig(text, format="svg", metadata={"Date": None})
+        head = f"<!doctype html><meta charset=utf-8><title>{title}</title>"
+        path.write_text(head + text.getvalue(), encoding="utf-8")
+    plot.close(made)
 
 
 def _draw(panel: Any, candidate: str, runs: Sequence[Run]) -> None:  # noqa: ANN401 - an Axes

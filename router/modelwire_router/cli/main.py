@@ -39,6 +39,7 @@ VERBS = {
     "prune": "releases",
     "publish": "publish",
     "read": "streams",
+    "rehearse": "rehearse",
     "releases": "releases",
     "resume": "rollouts",
     "retry": "rollouts",

@@ -1,0 +1,193 @@
+"""`modelwire rehearse`: the candidate of a file on events that were, compared and judged."""
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from modelwire.config import read_config
+from modelwire.control.state import Release
+from modelwire.loading.states import VersionState
+from modelwire.scoring.labelling import give
+from modelwire.scoring.labels import Joined, Joiner, Terms
+from modelwire.scoring.streams import require
+from modelwire_log.contract import START, Place
+from modelwire_router.cli import drawing, rehearsed
+from modelwire_router.cli.rollouts import plans_of
+from modelwire_router.cli.session import Session
+from modelwire_router.rehearsal.compare import Sides, compared, judged, maturity, unseen
+from modelwire_router.rehearsal.play import Labels, Pair, Play
+from modelwire_router.rehearsal.result import Rehearsal, row
+from modelwire_router.rehearsal.warm import released, warmed
+from modelwire_router.retained import BATCH, Retained, newest_events
+from modelwire_router.rollout.plan import Plan
+from modelwire_schemas.errors import Rejected
+from modelwire_schemas.rollout import Judgement
+
+MOST = 200_000
+"""So many events are scored, at most."""
+
+TELL_S = 2.0
+"""Seconds between two words on how far it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What every rollout of a file is rehearsed on: events, and a stream of labels, if named."""
+
+    session: Session
+    stream: str
+    events: Retained
+    labels: str
+    terms: Terms
+
+
+@click.command()
+@click.option(
+    "-f",
+    "--file",
+    "path",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Rollouts as YAML, as `apply -f` takes them.",
+)
+@click.option("--in", "stream", required=True, metavar="STREAM", help="Events, as JSON objects.")
+@click.option("--last", type=int, default=10_000, show_default=True, help="How many of them.")
+@click.option("--labels", default="", metavar="STREAM", help="Labels, as JSON objects.")
+@click.option("--label-field", default="", metavar="FIELD", help="The label: 0/1, or a number.")
+@click.option("--label-id", default="id", show_default=True, help="Its field with the event's id.")
+@click.option("--event-id", default="", metavar="FIELD", help="The events' field with their id.")
+@click.option("--output", default="", help="The output that is compared; by default the first.")
+@click.option("--at-least", type=float, help="The label is whether the field reaches this number.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw it: FILE.png or FILE.html.")
+@click.option("--cache", envvar="MODELWIRE_CACHE", type=click.Path(path_type=Path))
+@click.pass_obj
+def rehearse(
+    session: Session,
+    /,
+    path: Path,
+    stream: str,
+    last: int,
+    labels: str,
+    plot: Path | None,
+    cache: Path | None,
+    **terms: Any,  # noqa: ANN401 - those of a join of labels, as they stand above
+) -> int:
+    """Let the candidate of a file score the newest events of a stream now, without traffic.
+
+    The stable version scores the same events beside it; nothing is written to any stream. Both are
+    compared, and held against the limits of the file's templates. Exits with 1 when a metric that
+    is no dry run fails.
+    """
+    _check(last, plot, labels, terms["label_field"])
+    state, log = session.state(), session.log()
+    wanted = [
+        (
+            plan,
+            released(state, plan.model, plan.candidate),
+            released(state, plan.model, plan.stable),
+        )
+        for plan in plans_of(session, path, None)
+    ]
+    if labels:
+        require(log, labels, ())
+    events = newest_events(log, stream, last)
+    if events.left_out:
+        session.say(f"{events.left_out} of the newest records are no JSON objects")
+    stage = Stage(session, stream, events, labels, Terms(route="", **terms))
+    config = read_config(os.environ, log=session.url, namespace=session.namespace, cache=cache)
+    found: list[Rehearsal] = []
+    with warmed(log, config, Teller(session).state) as warm:
+        for plan, candidate, stable in wanted:
+            pair = Pair(plan.route, candidate=warm(candidate), stable=warm(stable))
+            found.append(_rehearsed(stage, plan, pair))
+    for one in found:
+        if session.as_json:
+            click.echo(orjson.dumps(row(one)))
+        else:
+            rehearsed.show(session, one)
+    if plot is not None:
+        rehearsed.draw(plot, found)
+        session.say(f"drawn in {plot}")
+    return int(any(one.judgement is Judgement.FAIL for one in found))
+
+
+class Teller:
+    """Tells people how far it is, now and then."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._told = time.monotonic()
+
+    def state(self, release: Release, state: VersionState, detail: str) -> None:
+        """Take the news of a version on its way."""
+        self._tell(f"{release.model} {release.version}: {state} {detail}")
+
+    def each(self, route: str, done: Iterable[int], of: int) -> None:
+        """Go through what is done, until all is."""
+        for count in done:
+            self._tell(f"{route}: {count:,} of {of:,} events")
+
+    def _tell(self, text: str) -> None:
+        if time.monotonic() - self._told > TELL_S:
+            self._told = time.monotonic()
+            self._session.say(text.strip())
+
+
+def _check(last: int, plot: Path | None, labels: str, field: str) -> None:
+    """Raise Rejected `E_OPTION` for what cannot work; so nobody waits in vain."""
+    if not 0 < last <= MOST:
+        raise Rejected("E_OPTION", f"--last {last}", expected=f"1 to {MOST}")
+    if bool(labels) != bool(field):
+        said = f"--labels {labels}" if labels else f"--label-field {field}"
+        raise Rejected("E_OPTION", f"{said} alone", expected="both --labels and --label-field")
+    if plot is not None:
+        drawing.check(plot)
+
+
+def _rehearsed(stage: Stage, plan: Plan, pair: Pair) -> Rehearsal:
+    labels = _labels(stage, plan, pair) if stage.labels else None
+    play, size = Play(pair, labels), len(stage.events.fields)
+    Teller(stage.session).each(plan.route, play.run(stage.events), size)
+    joined = None if labels is None else _joined(stage, labels.joiner)
+    sides = Sides(play.windows(), plan.candidate, plan.stable)
+    return Rehearsal(
+        plan,
+        stage.stream,
+        size,
+        stage.events.left_out,
+        sides,
+        compared(sides),
+        judged(plan, sides),
+        unseen(plan),
+        joined,
+    )
+
+
+def _labels(stage: Stage, plan: Plan, pair: Pair) -> Labels:
+    """Return what joins labels; raises Rejected `E_OPTION` for an output that one side lacks."""
+    there = {o.name for o in pair.stable.contract.outputs} & {
+        o.name for o in pair.candidate.contract.outputs
+    }
+    if stage.terms.output and stage.terms.output not in there:
+        said = f"--output {stage.terms.output} is no output of both versions"
+        raise Rejected("E_OPTION", said, expected=f"one of {', '.join(sorted(there)) or 'none'}")
+    until = int(time.time() * 1000) - maturity(plan)
+    return Labels(Joiner(replace(stage.terms, route=plan.route)), until)
+
+
+def _joined(stage: Stage, joiner: Joiner) -> Joined:
+    """Give all labels to a joiner."""
+    log = stage.session.log()
+    for partition in range(log.streams()[stage.labels]):
+        place, after = Place(stage.labels, partition), START
+        while records := log.read(place, after, BATCH):
+            after = records[-1].offset
+            for record in records:
+                give(record, lambda _, fields: joiner.label(fields), joiner.totals)
+    return joiner.totals
