@@ -9,11 +9,11 @@ from modelwire_router.analysis.assess import ALPHA, judge
 from modelwire_router.analysis.evidence import Evidence, Side, Standing
 from modelwire_router.analysis.paired import lies_within
 from modelwire_router.rollout.documents import STABLE
-from modelwire_router.rollout.plan import Measure, Metric, Plan, Query, Template
+from modelwire_router.rollout.plan import OF_INPUTS, Measure, Metric, Plan, Query, Template
 from modelwire_schemas.rollout import Finding
 from modelwire_schemas.telemetry import Role, Window
 
-ONLY_LIVE = {Measure.EVENT_RATE, Measure.INPUT_DRIFT}
+ONLY_LIVE = {Measure.EVENT_RATE, *OF_INPUTS}
 """What events that were cannot show: how many come, and what is watched of them."""
 
 OF_OUTPUTS = (Measure.PSI, Measure.KS, Measure.DISAGREEMENT, Measure.MEAN_DIFFERENCE)

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from modelwire.control.state import ALWAYS, Accepted, RouteState
+from modelwire.control.state import ALWAYS, Accepted, RouteState, State
 from modelwire.loading.tensors import Array
 from modelwire.reporting.recorder import Noted, Windows
 from modelwire.reporting.scored import Scored
@@ -138,7 +138,8 @@ def _plan(pair: Pair) -> RoutePlan:
     document = RoutingDocument(pair.route, version.model, (rule,))
     accepted = Accepted(1, document, ALWAYS, ALWAYS, ALWAYS, 0)
     route = RouteState(pair.route, accepted, (accepted,))
-    return RoutePlan(pair.route, route, {version: pair.stable}, {}, Marks(0, stale=False), 0)
+    state = State(routes={pair.route: route})
+    return RoutePlan(pair.route, state, {version: pair.stable}, Marks(0, stale=False), 0)
 
 
 def _others(size: int, rows: Sequence[int]) -> list[int]:
