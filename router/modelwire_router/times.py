@@ -1,7 +1,7 @@
 """Times and durations as people write them (pure)."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 from modelwire_schemas.errors import Rejected
 
@@ -39,3 +39,10 @@ def moment(text: str) -> int:
     if found.tzinfo is None:
         raise Rejected("E_TIME", f"{text!r} has no zone", expected=f"{text}Z")
     return int(found.timestamp() * 1000)
+
+
+def show_time(ms: int) -> str:
+    """Return a time for people: UTC to the second."""
+    if ms <= 0:
+        return "always"
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -20,6 +20,9 @@ from modelwire_schemas.routing import (
     RoutingChanged,
     RoutingDocument,
     RoutingProposed,
+    Rule,
+    SplitBy,
+    Variant,
 )
 
 Row = Mapping[str, Any]
@@ -29,10 +32,19 @@ def shares(document: RoutingDocument) -> str:
     """Return a document's weights in one line: `7 90 %, 8 10 %`."""
     rules = [
         f"{'' if rule.match is None else rule.name + ': '}"
-        + ", ".join(f"{v.version} {v.weight / 100:g} %" for v in rule.variants)
+        + ", ".join(f"{v.version} {_share(rule, v)}" for v in rule.variants)
         for rule in document.rules
     ]
     return "; ".join(rules)
+
+
+def _share(rule: Rule, variant: Variant) -> str:
+    """Return what a variant gets; where partitions are divided, one without any has the rest."""
+    if rule.split.by is not SplitBy.PARTITION or variant.weight:
+        return f"{variant.weight / 100:g} %"
+    if variant is rule.variants[-1]:
+        return "on the rest"
+    return f"on {len(variant.partitions)} partitions"
 
 
 def route_rows(

@@ -18,7 +18,7 @@ EXIT = re.compile(r"^(?P<command>modelwire .*?)\s+# exit (?P<code>\d)$", re.MULT
 ORDER = ("operate", "embed")
 """README shows first how it is embedded; something has to be released before."""
 
-PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
+PAGES = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/**/*.md"))]
 SHOWING = [page for page in PAGES if BLOCK.search((ROOT / page).read_text(encoding="utf-8"))]
 
 

@@ -10,11 +10,11 @@ import click
 
 from modelwire.control.state import State
 from modelwire_router.changes import prepare
-from modelwire_router.cli.options import show_time
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.waiting import LOOK_S, present
 from modelwire_router.fleet import newest_reports
 from modelwire_router.readiness import Readiness, Waiting, Why, named_by, readiness
+from modelwire_router.times import show_time
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.routing import RoutingChanged, RoutingDocument
 

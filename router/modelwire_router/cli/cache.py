@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from modelwire.config import CACHE, default_cache
-from modelwire_router.cli.options import show_time
 from modelwire_router.cli.session import Session
+from modelwire_router.times import show_time
 from modelwire_schemas.errors import Rejected
 
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}

@@ -11,10 +11,11 @@ from modelwire.control.history import documents, in_force_then, read_past
 from modelwire.control.state import Accepted, State
 from modelwire.routing.assign import CompiledDocument
 from modelwire.serving.settling import business_time
-from modelwire_router.cli.options import read_time, show_time
+from modelwire_router.cli.options import read_time
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.waiting import live_reports, present, tell_way_back, wait_until_none
 from modelwire_router.fleet import newest_reports
+from modelwire_router.times import show_time
 from modelwire_router.views import (
     Row,
     fleet_rows,

@@ -1,7 +1,6 @@
 """Options that several verbs share, and how their values are read."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -73,10 +72,3 @@ def read_begin(text: str) -> str | int:
         return read_time(text)
     except Rejected as error:
         raise click.UsageError(f"--from {text}: start, end, or a time ({error})") from None
-
-
-def show_time(ms: int) -> str:
-    """Return a time for people: UTC to the second."""
-    if ms <= 0:
-        return "always"
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

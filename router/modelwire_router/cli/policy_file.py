@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from modelwire_publisher.plain_yaml import Document, Spot, Steps, read, read_file
-from modelwire_router.cli.options import read_time, show_time
+from modelwire_router.cli.options import read_time
+from modelwire_router.times import show_time
 from modelwire_schemas.errors import Fault, Rejected, RejectedFile
 from modelwire_schemas.policy import Act, Approvals, Blackout, PolicySet, Right
 

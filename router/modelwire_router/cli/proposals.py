@@ -7,8 +7,9 @@ import click
 
 from modelwire.clock import SystemClock
 from modelwire.control.state import State
-from modelwire_router.cli.options import reason, show_time
+from modelwire_router.cli.options import reason
 from modelwire_router.cli.session import Session
+from modelwire_router.times import show_time
 from modelwire_router.views import proposal_rows
 from modelwire_schemas.routing import RoutingApproved, RoutingChanged, RoutingProposed
 

@@ -7,10 +7,10 @@ import click
 
 from modelwire.control.history import read_past
 from modelwire_publisher.calls import withdraw as withdrawn
-from modelwire_router.cli.options import show_time
 from modelwire_router.cli.session import Session
 from modelwire_router.plain import plain
 from modelwire_router.prune import Prunable, prunable, prune_chunks
+from modelwire_router.times import show_time
 from modelwire_router.views import release_rows
 from modelwire_schemas.errors import NotFound
 from modelwire_schemas.names import topic

@@ -38,10 +38,7 @@ def begin(session: Session, path: Path, reason: str) -> None:
             check_sample(plan, sample, f"{path}: rollout {plan.route}")
     started = secrets.token_hex(4)
     changes = [machine.begin(p, state.routes.get(p.route), started, state.now) for p in plans]
-    told = "; ".join(
-        f"{p.route}: {p.strategy} {p.stable} → {p.candidate}, {len(p.steps)} steps" for p in plans
-    )
-    _send(session, state, together(changes), reason, told)
+    _send(session, state, together(changes), reason, "; ".join(_told(p) for p in plans))
 
 
 @click.command()
@@ -160,6 +157,11 @@ def plans_of(session: Session, path: Path, now: int | None) -> list[Plan]:
                 todo=f"modelwire --namespace {one.namespace} apply -f {path}",
             )
     return [one.plan for one in wanted]
+
+
+def _told(plan: Plan) -> str:
+    steps = f"{len(plan.steps)} step{'' if len(plan.steps) == 1 else 's'}"
+    return f"{plan.route}: {plan.strategy} {plan.stable} → {plan.candidate}, {steps}"
 
 
 def _there(state: State, name: str) -> Plan | None:

@@ -17,12 +17,13 @@ from modelwire_router.changes import (
     undo as undone,
 )
 from modelwire_router.cli.barrier import Barrier, barrier, pass_barrier, pass_undo
-from modelwire_router.cli.options import read_duration, reason, show_time, when
+from modelwire_router.cli.options import read_duration, reason, when
 from modelwire_router.cli.proposals import propose, proposed
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.waiting import tell_way_back
 from modelwire_router.document_file import read_documents
 from modelwire_router.queued import queued
+from modelwire_router.times import show_time
 from modelwire_schemas.errors import ModelwireError, Rejected
 from modelwire_schemas.routing import RouteConfirmed, RoutingChanged
 

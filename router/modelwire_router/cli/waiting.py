@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 from modelwire.control.state import RouteState
 from modelwire.control.timeline import way_back
-from modelwire_router.cli.options import show_time
 from modelwire_router.cli.session import Session
 from modelwire_router.fleet import newest_reports
 from modelwire_router.readiness import HEARD_MS, enough
+from modelwire_router.times import show_time
 from modelwire_schemas.errors import TimedOut
 from modelwire_schemas.fleet import FleetReport
 

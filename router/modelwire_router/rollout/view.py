@@ -2,37 +2,61 @@
 
 from collections.abc import Iterable
 
+from modelwire.control.state import Accepted
 from modelwire_router.decide import Standing
 from modelwire_router.rollout.documents import CANDIDATE
 from modelwire_router.rollout.machine import Look, waits_for
+from modelwire_router.rollout.plan import Plan, SetWeight
 from modelwire_router.rollout.telling import Row, finding_row, told
+from modelwire_router.times import show_time
 from modelwire_schemas.rollout import Finding, Phase
 
 
 def rollout_row(standing: Standing, look: Look) -> Row:
     """Return a rollout in one row: where it stands and what it waits for."""
-    plan, rollout, document = standing.plan, standing.rollout, standing.route.head.document
-    candidate = [v for v in document.rules[-1].variants if v.name == CANDIDATE]
-    waits = "" if rollout.phase.over else waits_for(plan, standing.route, look)
-    if rollout.phase is Phase.PAUSED:
-        waits = f"modelwire resume {plan.route}"
+    plan, rollout, head = standing.plan, standing.rollout, standing.route.head
+    candidate = [v for v in head.document.rules[-1].variants if v.name == CANDIDATE]
+    ahead = _is_ahead(head, look)
     return {
         "route": plan.route,
         "strategy": plan.strategy,
-        "phase": str(rollout.phase),
+        "phase": "scheduled" if ahead and rollout.phase.over else str(rollout.phase),
         "stable": plan.stable,
         "candidate": plan.candidate,
         "step": f"{rollout.step}/{len(plan.steps)}",
         "weight": candidate[0].weight / 100 if candidate else None,
-        "waits_for": waits,
+        "waits_for": _waits(standing, look),
         "note": rollout.note,
         "rollout": rollout.id,
         "steps": [
-            {"step": told(step), "done": index < rollout.step}
-            for index, step in enumerate(plan.steps)
+            {"step": _named(plan, index), "done": index < rollout.step - ahead}
+            for index in range(len(plan.steps))
         ],
         "findings": [finding_row(f) for f in _findings(standing, look)],
     }
+
+
+def _waits(standing: Standing, look: Look) -> str:
+    """Return what a rollout waits for; at the last, for the time of its end."""
+    plan, rollout, head = standing.plan, standing.rollout, standing.route.head
+    if rollout.phase is Phase.PAUSED:
+        return f"modelwire resume {plan.route}"
+    if not rollout.phase.over:
+        return waits_for(plan, standing.route, look)
+    return f"events of {show_time(head.effective)}" if _is_ahead(head, look) else ""
+
+
+def _is_ahead(head: Accepted, look: Look) -> bool:
+    """Whether a document was scheduled for a time that is still to come."""
+    return head.effective > max(head.accepted, look.now)
+
+
+def _named(plan: Plan, index: int) -> str:
+    """Return a step in a few words; an experiment has a beginning and an end."""
+    step = plan.steps[index]
+    if plan.rules and isinstance(step, SetWeight):
+        return "the experiment begins" if index == 0 else "the experiment ends"
+    return told(step)
 
 
 def _findings(standing: Standing, look: Look) -> Iterable[Finding]:

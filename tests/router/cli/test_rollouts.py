@@ -158,3 +158,44 @@ def test_status_waits_for_the_end_of_a_rollout_and_exits_by_what_became_of_it(
     route.ok("apply", "-f", file)
     route.ok("abort", ROUTE)
     assert route("status", ROUTE, "--wait", "--timeout", 20).code == 7
+
+
+AB = (
+    CANARY.partition("  split")[0]
+    + """
+  strategy: {ab: {endsAt: 2100-01-01T00:00:00Z}}
+  routes:
+    - name: long-haul
+      match: {matchExpressions: [{key: event.distance, operator: Ge, values: [1000]}]}
+      split: {salt: long-haul}
+      to: [{version: "1", weight: 50}, {version: "2", weight: 50}]
+"""
+)
+
+
+def test_an_end_that_is_scheduled_is_not_there_yet(route: Desk) -> None:
+    route.ok("apply", "-f", route.write("ab.yaml", AB))
+    route.ok("promote", ROUTE)
+    route.ok("promote", ROUTE)
+    (row,) = route.data("get", ROUTE)
+    assert row["phase"] == "scheduled"
+    assert row["waits_for"] == "events of 2100-01-01T00:00:00Z"
+    assert [(s["step"], s["done"]) for s in row["steps"]] == [
+        ("the experiment begins", True),
+        ("the experiment ends", False),
+    ]
+
+
+ROLLING = (
+    CANARY.partition("  split")[0]
+    + """
+  strategy: {rolling: {topic: flights, partitions: 3, batch: 2}}
+"""
+)
+
+
+def test_a_rolling_release_tells_how_many_partitions_moved(route: Desk) -> None:
+    route.ok("apply", "-f", route.write("rolling.yaml", ROLLING))
+    route.ok("promote", ROUTE)
+    eventually(lambda: route.data("status", ROUTE)[0]["revision"] == 3, what="the first batch")
+    assert route.data("status", ROUTE)[0]["shares"] == "2 on 2 partitions, 1 on the rest"
