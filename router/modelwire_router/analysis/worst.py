@@ -1,7 +1,7 @@
 """Of several outputs or fields the one that matters, look by look."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ def worst(found: Mapping[str, Found]) -> Found:
     beyond = _table([np.broadcast_to(one.beyond, one.value.shape) for one in measured])
     lacking = _table([np.broadcast_to(no, one.value.shape) for one, no in found.values()])
     at = np.lexsort((np.nan_to_num(values, nan=-1.0), lacking, beyond), axis=0)[-1]
+    names, places = [*found], cast("list[int]", at.tolist())
     return Measured(
         _chosen(values, at),
         _chosen(_table([one.reference for one in measured]), at),
@@ -30,7 +31,7 @@ def worst(found: Mapping[str, Found]) -> Found:
         _chosen(beyond, at),
         _chosen(_table([np.broadcast_to(one.worse, one.value.shape) for one in measured]), at),
         exact=measured[0].exact,
-        of=tuple([*found][place] for place in at.tolist()),
+        of=tuple(names[place] for place in places),
     ), _chosen(lacking, at)
 
 
