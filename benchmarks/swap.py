@@ -1,5 +1,6 @@
 """Swapping versions under a loop that scores: what the loop feels, and whether versions mix."""
 
+import gc
 import threading
 from collections.abc import Callable
 from time import perf_counter_ns
@@ -58,7 +59,20 @@ def _large() -> list[Figure]:
         with bed.connect(hooks=told) as models:
             models.route(ROUTE).wait_until_ready()
             models.route("large").wait_until_ready(60)
-            return _felt(*_windows(bed, models, told))
+            collection = _set_aside()
+            return [*_felt(*_windows(bed, models, told)), collection]
+
+
+def _set_aside() -> Figure:
+    """Take what is loaded out of Python's full collections, and tell what one of them takes.
+
+    One comes to any process now and then, stops every thread, and hides what a swap does.
+    """
+    start = perf_counter_ns()
+    gc.collect()
+    took = perf_counter_ns() - start
+    gc.freeze()
+    return Figure("  Python's full collection in this process", "ms", took / 1e6)
 
 
 def _windows(bed: Bed, models: Models, told: Told) -> tuple[list[Spans], list[Spans]]:
