@@ -15,4 +15,4 @@ def scored(batch: Batch, watched: Sequence[str]) -> Scored:
 
 
 def _numbers(rows: Rows, name: str) -> Floats:
-    return numbers(rows.fields(row).get(name) for row in range(len(rows)))
+    return numbers([rows.fields(row).get(name) for row in range(len(rows))])

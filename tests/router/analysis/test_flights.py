@@ -146,7 +146,7 @@ def months() -> tuple[list[Flight], list[Flight]]:
 @cache
 def drawn() -> tuple[tuple[Output, ...], list[Flight]]:
     """Return the sample of a release on flights of January, and the others of that month."""
-    order = np.random.default_rng(1).permutation(len(months()[0])).tolist()
+    order: list[int] = np.random.default_rng(1).permutation(len(months()[0])).tolist()
     mixed = [months()[0][place] for place in order]
     fed = Feed("x", tuple(Column(name) for name in NUMBERS))
     contract = Contract((Tensor("x", "float32", (None, None)),), (), (fed,))
