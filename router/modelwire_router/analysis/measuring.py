@@ -19,7 +19,7 @@ from modelwire_router.analysis.quality import scores
 from modelwire_router.analysis.strata import Bins, Strata, bins, sums
 from modelwire_router.analysis.worst import Found, worst
 from modelwire_router.rollout.plan import Measure, Metric, Query
-from modelwire_schemas.telemetry import Bin, Moments, Outcome, Output, Pair, Sketch, Window
+from modelwire_schemas.telemetry import Bin, Moments, Outcome, Output, Pair, Role, Sketch, Window
 
 _ODD = 1e-6
 """NaN and infinity make numbers unusable where they are surely more frequent than stable's."""
@@ -91,7 +91,8 @@ def _of_inputs(way: Callable[[Look, Field, float], Measured]) -> Callable[[Look]
     """Measure every field that consumers tell of and the release has a sample of."""
 
     def measured(look: Look) -> Found:
-        names = _names(look, lambda window: window.inputs)
+        told = {field.name for window in _fed(look.strata) if window for field in window.inputs}
+        names = [look.query.output] if look.query.output else sorted(told) or [""]
         known = [name for name in names if _named(look.evidence.references, name).bins]
         share = look.alpha / max(len(known), 1)
         return worst({name: _input(look, name, share, way) for name in known or names[:1]})
@@ -99,16 +100,24 @@ def _of_inputs(way: Callable[[Look, Field, float], Measured]) -> Callable[[Look]
     return measured
 
 
+def _fed(strata: Strata) -> Sequence[Window | None]:
+    """Return the windows that tell of the candidate's events; a shadow sees those of stable."""
+    shadows = any(window and window.role is Role.SHADOW for window in strata.candidate)
+    return strata.stable if shadows else strata.candidate
+
+
 def _input(
     look: Look, name: str, alpha: float, way: Callable[[Look, Field, float], Measured]
 ) -> Found:
+    events = _fed(look.strata)
     candidate, stable = (
         [_named(window.inputs, name) if window else Sketch() for window in side]
-        for side in _sides(look.strata)
+        for side in (events, look.strata.stable)
     )
     sample = _named(look.evidence.references, name)
     found = way(look, Field(candidate, stable, sample), alpha)
-    due = upto(look.strata.counts(answered)[0], look.at) >= look.metric.min_samples
+    got = np.array([answered(window) if window else 0 for window in events], dtype=np.float64)
+    due = upto(got, look.at) >= look.metric.min_samples
     none = not look.evidence.references or (bool(name) and not sample.bins)
     return found, np.asarray((found.samples == 0) & due) | _silent(look) | none
 
@@ -240,7 +249,7 @@ def _rows(
 
 
 def _names(look: Look, pick: Callable[[Window], Sequence[Output]]) -> Sequence[str]:
-    """Return the output or input that is asked for, or else all that the candidate has."""
+    """Return the output that is asked for, or else all that the candidate has."""
     present = (window for window in look.strata.candidate if window)
     named = {output.name for window in present for output in pick(window)}
     return [look.query.output] if look.query.output else sorted(named) or [""]
