@@ -8,6 +8,7 @@ from modelwire.control.proposals import needed_for
 from modelwire.control.state import ALWAYS, Accepted, RouteState, State
 from modelwire.control.timeline import reachable, way_back
 from modelwire_router.readiness import HEARD_MS, enough
+from modelwire_router.rollout.telling import standing_row
 from modelwire_schemas.control import Body
 from modelwire_schemas.fleet import FleetReport
 from modelwire_schemas.policy import PolicySet
@@ -166,16 +167,19 @@ def history_rows(past: Iterable[Past], only: str | None) -> list[Row]:
     for step in past:
         record = step.entry.record
         if isinstance(record, Exception):
-            rows.append(_history_row(step, "", "", "damaged"))
+            rows.append(_history_row(step, only, "", "", "damaged"))
             continue
         if only is None or _names_route(record.body, only):
             command = record.command
-            rows.append(_history_row(step, command.author, command.reason, told(record.body)))
+            told_of = told(record.body)
+            rows.append(_history_row(step, only, command.author, command.reason, told_of))
     return rows
 
 
-def _history_row(step: Past, author: str, reason: str, what: str) -> Row:
+def _history_row(step: Past, only: str | None, author: str, reason: str, what: str) -> Row:
     verdict = step.verdict
+    rollouts = (a.document.rollout for a in step.documents if only in (None, a.document.route))
+    rollout = next((rollout for rollout in rollouts if rollout), None)
     return {
         "offset": step.entry.offset,
         "time": step.entry.appended,
@@ -185,6 +189,7 @@ def _history_row(step: Past, author: str, reason: str, what: str) -> Row:
         "by": author,
         "reason": reason,
         "detail": verdict.detail,
+        "rollout": standing_row(rollout) if rollout else None,
     }
 
 

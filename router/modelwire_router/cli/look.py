@@ -1,20 +1,16 @@
-"""Verbs that look: status, fleet, history, explain."""
+"""Verbs that look: status, fleet, history."""
 
 import time
-from typing import Any
 
 import click
-import orjson
 
 from modelwire.clock import SystemClock
-from modelwire.control.history import documents, in_force_then, read_past
-from modelwire.control.state import Accepted, State
-from modelwire.routing.assign import CompiledDocument
-from modelwire.serving.settling import business_time
-from modelwire_router.cli.options import read_time
+from modelwire.control.history import read_past
+from modelwire.control.state import State
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.waiting import live_reports, present, tell_way_back, wait_until_none
 from modelwire_router.fleet import newest_reports
+from modelwire_router.rollout.telling import standing_text
 from modelwire_router.times import show_time
 from modelwire_router.views import (
     Row,
@@ -22,9 +18,8 @@ from modelwire_router.views import (
     has_warm,
     history_rows,
     route_rows,
-    shares,
 )
-from modelwire_schemas.errors import NotFound, Rejected, TimedOut
+from modelwire_schemas.errors import NotFound, TimedOut
 from modelwire_schemas.rollout import Phase, Rollout
 
 TAKEN_BACK, DEGRADED = 7, 8
@@ -129,67 +124,19 @@ def history(session: Session, route: str | None) -> None:
     past = read_past(session.log(), session.namespace)
     rows = history_rows(past, route)
     if route is not None and not rows:
-        raise _no_route(route, session.state())
+        raise no_route(route, session.state())
+    columns = ["offset", "time", "what", "revision", "verdict", "by", "reason"]
     if not session.as_json:
-        rows = [{**row, "time": show_time(row["time"])} for row in rows]
-    session.table(rows, ["offset", "time", "what", "revision", "verdict", "by", "reason"])
+        told = [row["rollout"] and standing_text(row["rollout"]) for row in rows]
+        rows = [
+            {**row, "time": show_time(row["time"]), "rollout": text}
+            for row, text in zip(rows, told, strict=True)
+        ]
+        columns += ["rollout"] if any(told) else []
+    session.table(rows, columns)
     for name, known in session.state().routes.items():
         if route in (None, name):
             tell_way_back(session, known)
-
-
-@click.command()
-@click.argument("route")
-@click.option("--key", help="The event's key.")
-@click.option("--at", metavar="TIME", help="The event's time; by default now.")
-@click.option("--event", metavar="JSON", default="{}", help="The event's fields.")
-@click.option("--offset", type=int, help="As known at this control offset; by default all.")
-@click.pass_obj
-def explain(
-    session: Session, route: str, key: str | None, at: str | None, event: str, offset: int | None
-) -> None:
-    """Say which version an event gets, by which rule, and why."""
-    fields = _event(event)
-    past = read_past(session.log(), session.namespace)
-    accepted = documents(past, route)
-    if not accepted:
-        raise _no_route(route, session.state())
-    ts = int(time.time() * 1000) if at is None else read_time(at)
-    field = accepted[-1].document.time_field
-    bt = business_time(fields, field, ts) if field else ts
-    known = past[-1].entry.offset if offset is None else offset
-    found = in_force_then(accepted, ts, bt, known)
-    if found is None:
-        raise NotFound("E_NO_DOCUMENT", f"route {route} had no document at {show_time(ts)}")
-    _explain(session, found, key, fields)
-    tell_way_back(session, session.state().routes.get(route))
-
-
-def _explain(session: Session, found: Accepted, key: str | None, fields: Any) -> None:  # noqa: ANN401
-    document = found.document
-    answer = CompiledDocument(document, found.revision).assign(key, fields, {}, None)
-    row = {
-        "route": document.route,
-        "model": document.model,
-        "version": answer.version,
-        "variant": answer.variant,
-        "rule": answer.rule,
-        "bucket": answer.bucket,
-        "reason": str(answer.reason),
-        "revision": found.revision,
-        "offset": found.offset,
-        "by": found.author,
-    }
-    bucket = "" if answer.bucket is None else f" · bucket {answer.bucket}"
-    session.data(
-        row,
-        f"{document.model} {answer.version}   (rule {answer.rule} · variant {answer.variant}"
-        f"{bucket} · reason {answer.reason})\n"
-        f"revision {found.revision}: {shares(document)}, from {show_time(found.effective)}, "
-        f"by {found.author or 'somebody'} at control offset {found.offset}"
-        f"{': ' + found.reason if found.reason else ''}"
-        f"{f', because nobody confirmed revision {found.takes_back}' * bool(found.takes_back)}",
-    )
 
 
 def _late(session: Session, route: str | None) -> list[str]:
@@ -205,20 +152,11 @@ def _late(session: Session, route: str | None) -> list[str]:
 
 def _known(state: State, route: str | None) -> State:
     if route is not None and route not in state.routes:
-        raise _no_route(route, state)
+        raise no_route(route, state)
     return state
 
 
-def _no_route(route: str, state: State) -> NotFound:
+def no_route(route: str, state: State) -> NotFound:
+    """Return the error of a route that is not there, with those that are."""
     there = ", ".join(sorted(state.routes)) or "none"
     return NotFound("E_UNKNOWN_ROUTE", f"there is no route {route}", expected=f"one of {there}")
-
-
-def _event(text: str) -> dict[str, object]:
-    try:
-        fields: object = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise Rejected("E_JSON", f"--event is no JSON: {error}") from None
-    if not isinstance(fields, dict):
-        raise Rejected("E_JSON", "--event is no object", expected='{"carrier": "UA"}')
-    return fields  # pyright: ignore[reportUnknownVariableType] - keys of JSON are text

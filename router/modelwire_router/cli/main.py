@@ -22,7 +22,7 @@ VERBS = {
     "demo": "demo",
     "diff": "rollouts",
     "doctor": "doctor",
-    "explain": "look",
+    "explain": "explain",
     "feed": "streams",
     "fleet": "look",
     "flip": "routes",

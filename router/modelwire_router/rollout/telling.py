@@ -8,10 +8,13 @@ from modelwire_router.rollout.plan import (
     Mirror,
     MovePartitions,
     Pause,
+    Plan,
     SetWeight,
     Step,
 )
-from modelwire_schemas.rollout import Finding
+from modelwire_router.rollout.plan_text import load
+from modelwire_schemas.errors import ModelwireError
+from modelwire_schemas.rollout import Finding, Phase, Rollout
 
 Row = Mapping[str, Any]
 
@@ -46,6 +49,14 @@ def told(step: Step) -> str:
             return f"shadow {step.shadow.version} at {step.shadow.sample / 100:g} %"
 
 
+def named(plan: Plan, index: int) -> str:
+    """Return a step in a few words; an experiment has a beginning and an end."""
+    step = plan.steps[index]
+    if plan.rules and isinstance(step, SetWeight):
+        return "the experiment begins" if index == 0 else "the experiment ends"
+    return told(step)
+
+
 def numbers(found: Row) -> str:
     """Return the numbers of a finding's row in one line."""
     said: list[str] = []
@@ -58,3 +69,43 @@ def numbers(found: Row) -> str:
     if found["samples"]:
         said.append(f"n={found['samples']:,}")
     return ", ".join([*said, *([found["detail"]] if found["detail"] else [])])
+
+
+def standing_row(rollout: Rollout) -> Row:
+    """Return how a rollout stood in a document; of a plan that cannot be read, what else is told.
+
+    `done` is the last step that was made, `next` the one that is under way.
+    """
+    row: dict[str, Any] = {
+        "id": rollout.id,
+        "phase": str(rollout.phase),
+        "step": rollout.step,
+        "started": rollout.started,
+        "since": rollout.since,
+        "note": rollout.note,
+        "findings": [{**finding_row(f), "at": f.at} for f in rollout.findings],
+    }
+    try:
+        plan = load(rollout.plan)
+    except ModelwireError as error:
+        return {**row, "fault": str(error)}
+    steps = [named(plan, index) for index in range(len(plan.steps))]
+    return {
+        **row,
+        "strategy": plan.strategy,
+        "stable": plan.stable,
+        "candidate": plan.candidate,
+        "steps": len(steps),
+        "done": steps[rollout.step - 1] if rollout.step else "begin",
+        "next": "" if rollout.phase.over or rollout.step >= len(steps) else steps[rollout.step],
+    }
+
+
+def standing_text(row: Row) -> str:
+    """Return in one line how a rollout stood: its step, its phase, what its metrics said."""
+    step = f"step {row['step']}"
+    if "steps" in row:
+        step = f"step {row['step']}/{row['steps']} {row['done']}"
+    ends = "" if row["phase"] == Phase.PROGRESSING else f" {row['phase']}"
+    found = ", ".join(f"{f['metric']} {f['judgement']}" for f in row["findings"])
+    return f"{row['id']} {step}{ends}{f': {found}' if found else ''}"

@@ -6,8 +6,7 @@ from modelwire.control.state import Accepted
 from modelwire_router.decide import Standing
 from modelwire_router.rollout.documents import CANDIDATE
 from modelwire_router.rollout.machine import Look, waits_for
-from modelwire_router.rollout.plan import Plan, SetWeight
-from modelwire_router.rollout.telling import Row, finding_row, told
+from modelwire_router.rollout.telling import Row, finding_row, named
 from modelwire_router.times import show_time
 from modelwire_schemas.rollout import Finding, Phase
 
@@ -29,7 +28,7 @@ def rollout_row(standing: Standing, look: Look) -> Row:
         "note": rollout.note,
         "rollout": rollout.id,
         "steps": [
-            {"step": _named(plan, index), "done": index < rollout.step - ahead}
+            {"step": named(plan, index), "done": index < rollout.step - ahead}
             for index in range(len(plan.steps))
         ],
         "findings": [finding_row(f) for f in _findings(standing, look)],
@@ -49,14 +48,6 @@ def _waits(standing: Standing, look: Look) -> str:
 def _is_ahead(head: Accepted, look: Look) -> bool:
     """Whether a document was scheduled for a time that is still to come."""
     return head.effective > max(head.accepted, look.now)
-
-
-def _named(plan: Plan, index: int) -> str:
-    """Return a step in a few words; an experiment has a beginning and an end."""
-    step = plan.steps[index]
-    if plan.rules and isinstance(step, SetWeight):
-        return "the experiment begins" if index == 0 else "the experiment ends"
-    return told(step)
 
 
 def _findings(standing: Standing, look: Look) -> Iterable[Finding]:
