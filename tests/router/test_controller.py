@@ -5,13 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from modelwire.control.commands import By, submit
+from modelwire.control.commands import By, request_of, submit
+from modelwire.control.reading import control_place
 from modelwire.models import Models
+from modelwire_log.envelope import open_envelope
 from modelwire_router.decide import read_plan
 from modelwire_router.rollout.machine import advance, begin, pause, resume
 from modelwire_router.rollout.plan import Pause, Plan, SetWeight, Step
+from modelwire_schemas.control import ControlRecord
 from modelwire_schemas.rollout import Phase, Rollout
-from modelwire_schemas.routing import BUCKETS, RolloutAborted, RouteFrozen, Split
+from modelwire_schemas.routing import (
+    BUCKETS,
+    Change,
+    RolloutAborted,
+    RouteFrozen,
+    RoutingChanged,
+    Split,
+)
 from tests.router.controlling import controllers
 from tests.waiting import eventually
 from tests.world import NAMESPACE, READY_S, ROUTE, World, world_on
@@ -48,11 +58,16 @@ def rollout(world: World) -> Rollout:
     return found
 
 
-def steps_made(world: World) -> list[int]:
-    """Return the steps of all documents of the route, oldest first."""
-    route = world.state().routes[ROUTE]
-    made = [a.document.rollout for a in reversed((route.head, *route.recent))]
-    return [r.step for r in made if r]
+def asked(world: World) -> list[tuple[ControlRecord, Change]]:
+    """Return what controllers have asked for, with or without success."""
+    records = [open_envelope(record) for record in world.read(control_place(NAMESPACE).stream)]
+    return [
+        (record, record.body.changes[0])
+        for record in records
+        if isinstance(record, ControlRecord)
+        and isinstance(record.body, RoutingChanged)
+        and record.body.automatic
+    ]
 
 
 @pytest.mark.usefixtures("models")
@@ -81,6 +96,12 @@ def test_two_controllers_take_each_step_once(world: World) -> None:
     with controllers(world, 2) as two:
         eventually(lambda: rollout(world).phase is Phase.COMPLETED)
     assert sum(c.sent for c in two) == len(plan.steps)
+    assert len(asked(world)) >= len(plan.steps)
+    for record, change in asked(world):
+        now = change.document.rollout
+        assert now
+        of_step = request_of(ROUTE, now.id, f"step {now.step}", change.replaces)
+        assert record.command.request_id == of_step, "two controllers have one id for one step"
     assert world.state().routes[ROUTE].head.revision == 2 + len(plan.steps)
 
 
@@ -111,11 +132,10 @@ def test_a_paused_rollout_waits_until_it_is_resumed(world: World) -> None:
 def test_a_frozen_route_is_left_alone_also_by_a_new_controller(world: World) -> None:
     start(world, canary(SetWeight(1000), Pause(50), SetWeight(BUCKETS)))
     world.send(RouteFrozen(ROUTE, frozen=True))
-    revision = world.state().routes[ROUTE].head.revision
     for _ in range(2):
         with controllers(world) as (controller,):
             eventually(lambda: controller.looks > 3)
-    assert world.state().routes[ROUTE].head.revision == revision
+    assert asked(world) == [], "it does not even try"
     world.send(RouteFrozen(ROUTE, frozen=False))
     with controllers(world):
         eventually(lambda: rollout(world).phase is Phase.COMPLETED)

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import pytest
 
 from modelwire.control.reading import fold_log
+from modelwire.control.state import Accepted
 from modelwire_log.open import open_log
 from modelwire_router.demo.files import flights, model
 from tests.processes import modelwire, running
@@ -60,10 +61,13 @@ def outcome(desk: Desk) -> tuple[str, list[str]]:
     return row["phase"], [f["metric"] for f in row["findings"] if f["judgement"] == "fail"]
 
 
-def holds(desk: Desk) -> bool:
+def head(desk: Desk) -> Accepted:
     with open_log(desk.url) as log:
-        head = fold_log(log, desk.namespace).routes[ROUTE].head
-    return head.effective < time.time() * 1000
+        return fold_log(log, desk.namespace).routes[ROUTE].head
+
+
+def holds(accepted: Accepted) -> bool:
+    return accepted.effective < time.time() * 1000
 
 
 @pytest.mark.parametrize(
@@ -90,10 +94,14 @@ def test_delays_that_come_later_decide_about_a_version(
         for verb in BESIDE:
             held.enter_context(running(*modelwire("--log", desk.url, *verb)))
         eventually(lambda: desk.data("get", ROUTE)[0]["step"] == "1/3", within=40)
-        eventually(lambda: holds(desk), what="the first step to hold for events of now")
+        eventually(
+            lambda: head(desk).effective < time.time() * 1000,
+            what="the first step to hold for events of now",
+        )
         desk.ok("feed", "flights", flights(), "--key-field", "tailnum", "--limit", FLIGHTS)
         desk.ok("feed", "landings", flights(), "--limit", FLIGHTS)
         eventually(lambda: outcome(desk)[0] != "progressing", within=60)
     assert outcome(desk) == (phase, failed)
+    assert head(desk).at_once == (phase == "rolled_back")
     left = candidate if phase == "completed" else stable
     assert desk.data("status", ROUTE)[0]["shares"] == f"{left} 100 %"
