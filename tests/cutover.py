@@ -179,6 +179,10 @@ class Feeder:
             self._pause.wait(0.02)
         self._seconds += seconds
 
+    def feed_the_rest(self) -> None:
+        """Land what is left: a pause may have been longer than what was due in it."""
+        self._land(ALL)
+
     def _land(self, due: float) -> None:
         now, batch = time.time_ns() // 1_000_000, list[Message]()
         for flight in islice(self._left, int(due) - self._fed):
@@ -251,6 +255,7 @@ def play(desk: Desk, slow: Slow, count: int) -> Counter[str]:
         again = _again(desk, log)
         _from_afar(feeder, desk, undo, slow, held)
         feeder.feed_for(SLOT_S)
+        feeder.feed_the_rest()
         eventually(partial(_all_scored, desk), within=120)
         for consumer in (fast, held):
             code, _, errors = consumer.end()
