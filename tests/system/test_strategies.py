@@ -5,9 +5,10 @@ import math
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -34,6 +35,9 @@ MODEL = "flights-late"
 PARTITIONS = 4
 STAGE = 4000
 """Flights that land between two steps: some two thousand planes."""
+
+PIECE = 250
+"""Flights that land at a time beside shadows: no more than these have room and time for."""
 
 HEAD = """
 apiVersion: modelwire.io/v1
@@ -78,24 +82,48 @@ class Field:
     def land(self, flights_: Iterator[Message]) -> list[Any]:
         """Let flights land and be scored; return the outputs, each with its plane."""
         self.log.append_batch(self.stream, list(islice(flights_, STAGE)))
-        sink = f"{self.stream}.scores"
-        job = Job(route=self.name, source=self.stream, sink=sink, group=self.stream)
-        Scorer(self.models, self.log, job).run(until_end=True)
+        Scorer(self.models, self.log, self.job).run(until_end=True)
+        found = self.read(self.job.sink)
+        assert len(found) == STAGE
+        return found
+
+    def land_slowly(self, flights_: Sequence[Message]) -> list[Any]:
+        """Let flights land as slowly as shadows score them, which then drop none."""
+        scorer = Scorer(self.models, self.log, self.job)
+        with ThreadPoolExecutor(1) as beside:
+            running = beside.submit(scorer.run)
+            for landed in range(0, len(flights_), PIECE):
+                piece = flights_[landed : landed + PIECE]
+                self.log.append_batch(self.stream, piece)
+                due = landed + len(piece)
+                eventually(lambda due=due: scorer.totals.events == due, within=30)  # type: ignore[misc]
+                self.models.live.shadows.finish(30.0)
+            scorer.stop()
+            running.result()
+        return self.read(self.job.sink)
+
+    def read(self, stream: str) -> list[Any]:
+        """Return what is new on a stream, each with its plane."""
         found: list[Any] = []
         for partition in range(PARTITIONS):
-            place = Place(sink, partition)
+            place = Place(stream, partition)
             after = self.after.get(place, START)
             while records := self.log.read(place, after, 5000):
                 after = records[-1].offset
                 found += [{**orjson.loads(r.value), "plane": r.key} for r in records]
             self.after[place] = after
-        assert len(found) == STAGE
         return found
+
+    @property
+    def job(self) -> Job:
+        """What is scored, and by which route."""
+        sink = f"{self.stream}.scores"
+        return Job(route=self.name, source=self.stream, sink=sink, group=self.stream)
 
 
 @dataclass(frozen=True)
 class Ground:
-    """A log with two versions of the flights' model, an application, a controller."""
+    """A log with versions of the flights' model, an application, a controller."""
 
     desk: Desk
     log: Log
@@ -118,7 +146,7 @@ def ground(
         log = held.enter_context(open_log(url))
         if on_kafka:
             desk.ok("topics", "create")
-        desk.publish("1", "2", name=MODEL)
+        desk.publish("1", "2", "3", name=MODEL)
         models = held.enter_context(connect(url, namespace=space, cache=folder / "cache"))
         controller = Controller(log, space, every=0.05)
         thread = threading.Thread(target=controller.run)
@@ -133,7 +161,8 @@ def field(ground: Ground) -> Field:
     """Return a route and streams of a test's own."""
     route = f"late-{uuid.uuid4().hex[:8]}"
     stream = f"{route}.flights"
-    streams = (stream, f"{stream}.scores", f"{stream}.scores.dead-letters")
+    sink = f"{stream}.scores"
+    streams = (stream, sink, f"{sink}.dead-letters", f"{sink}.shadow")
     if ground.log.capabilities.makes_streams:
         for name in streams:
             ground.log.create(name, PARTITIONS)
@@ -227,6 +256,45 @@ def test_rolling_moves_whole_partitions(field: Field, planes: Iterator[Message])
     assert served(field.land(planes)) == {"2"}
 
 
+def answers(outputs: list[Any]) -> list[Any]:
+    """Return who was answered what by whom, in the order of the stream."""
+    return [(o["plane"], o["served_by"], o["outputs"]) for o in outputs]
+
+
+def test_shadows_score_their_share_of_the_same_events_and_change_no_answer(
+    field: Field, planes: Iterator[Message]
+) -> None:
+    landing = list(islice(planes, STAGE))
+    alone = field.land(iter(landing))
+    field.begin("""
+  mirror:
+    - {version: "3", match: {matchExpressions: [{key: event.origin, operator: In, values: [JFK]}]}}
+  strategy: {shadow: {percent: 30, salt: dark}}
+""")
+    field.reached(1)
+    beside = field.land_slowly(landing)
+    assert answers(beside) == answers(alone)
+    live, pairs = {o["id"]: o for o in beside}, field.read(field.job.shadow_stream)
+    for pair in pairs:
+        event = live[pair["id"].removesuffix(f"/{pair['shadow']['version']}")]
+        assert (pair["source"], pair["plane"]) == (event["source"], event["plane"])
+        assert (pair["live"]["version"], pair["live"]["outputs"]) == ("1", event["outputs"])
+    drawn = {pair["plane"] for pair in pairs if pair["shadow"]["version"] == "2"}
+    check_share({o["plane"]: "2" if o["plane"] in drawn else "1" for o in beside}, 0.3)
+    assert len([p for p in pairs if p["shadow"]["version"] == "2"]) == len(
+        [o for o in beside if o["plane"] in drawn]
+    )
+    same = [pair for pair in pairs if pair["shadow"]["version"] == "3"]
+    assert len(same) == sum(orjson.loads(flight.value)["origin"] == "JFK" for flight in landing)
+    for pair in same:
+        late = pair["live"]["outputs"]["late"]
+        assert pair["shadow"]["outputs"]["late"] == pytest.approx(late, abs=1e-6), "1 by its name"
+    field.desk.ok("promote", field.name)
+    field.reached(2)
+    assert served(field.land(iter(landing))) == {"1"}
+    assert field.read(field.job.shadow_stream) == []
+
+
 def test_an_experiment_divides_a_segment_by_plane_and_leaves_the_others(
     field: Field, planes: Iterator[Message]
 ) -> None:
@@ -246,6 +314,46 @@ def test_an_experiment_divides_a_segment_by_plane_and_leaves_the_others(
     assert served([o for o in outputs if o["rule"] != "long-haul"]) == {"1"}
     field.desk.ok("promote", field.name)
     field.reached(2)
+    assert served(field.land(planes)) == {"1"}
+
+
+def test_an_experiment_of_three_lets_test_flights_choose_and_ends_at_its_time(
+    field: Field, planes: Iterator[Message]
+) -> None:
+    at = int(time.time() + 12) * 1000
+    ends = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at // 1000))
+    field.begin(f"""
+  strategy: {{ab: {{endsAt: {ends}, forced: {{header: x-variant}}}}}}
+  routes:
+    - name: long-haul
+      match: {{matchExpressions: [{{key: event.distance, operator: Ge, values: [1000]}}]}}
+      split: {{key: event.tailnum, salt: long-haul}}
+      to:
+        - {{name: control, version: "1", weight: 40}}
+        - {{name: treatment, version: "2", weight: 30}}
+        - {{name: other, version: "3", weight: 30}}
+""")
+
+    def begun() -> bool:
+        head, *recent = field.route().head, *field.route().recent
+        return head.effective == at and recent[0].effective < time.time() * 1000
+
+    eventually(begun, within=10)
+    landing = list(islice(planes, STAGE))
+    for number in range(0, STAGE, 20):
+        landing[number] = replace(landing[number], headers=(("x-variant", b"other"),))
+    outputs = field.land(iter(landing))
+    inside = [o for o in outputs if o["source"]["timestamp"] < at]
+    assert len(inside) > STAGE / 2
+    forced = [o for o in inside if o["rule"] == "forced-other"]
+    assert len(forced) == pytest.approx(len(inside) / 20, abs=len(inside) / 100)
+    assert served(forced) == {"3"}
+    segment = [o for o in inside if o["rule"] == "long-haul"]
+    assert served(segment) == {"1", "2", "3"}
+    check_share(sides(segment), 0.3)
+    rest = [o for o in inside if o["rule"] not in {"long-haul", "forced-other"}]
+    assert served(rest) == {"1"}
+    eventually(lambda: time.time() * 1000 > at, within=20)
     assert served(field.land(planes)) == {"1"}
 
 
