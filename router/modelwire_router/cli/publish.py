@@ -26,7 +26,11 @@ from modelwire_schemas.errors import Rejected
 )
 @click.option("--contract", type=click.Path(path_type=Path), help="YAML: which field feeds what.")
 @click.option("--golden", type=click.Path(path_type=Path), help="Inputs and the outputs they give.")
-@click.option("--sample", type=click.Path(path_type=Path), help="Events, as CSV or JSON lines.")
+@click.option(
+    "--sample",
+    type=click.Path(path_type=Path),
+    help="Events, as CSV or JSON lines; the release keeps how their numbers are distributed.",
+)
 @click.option(
     "--metric", "metrics", multiple=True, metavar="K=V", help="Of the offline evaluation."
 )

@@ -30,7 +30,8 @@ def test_a_quality_beyond_its_limit_asks_for_training(phase: Phase, judgement: J
 
 
 @pytest.mark.parametrize(
-    "measure", ["psi", "ks", "input_drift", "log_loss", "auc", "brier", "calibration", "mae"]
+    "measure",
+    ["psi", "ks", "input_drift", "outliers", "log_loss", "auc", "brier", "calibration", "mae"],
 )
 def test_quality_and_drift_ask_for_training(measure: str) -> None:
     assert wanted(limited(Query(Measure(measure))), WORSE)

@@ -577,7 +577,13 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, names: Sequence[str]
 
 
 @pytest.mark.parametrize(
-    "query", ["p99(latency), compare: relative", "psi(late)", "mean_difference(late)"]
+    "query",
+    [
+        "p99(latency), compare: relative",
+        "psi(late)",
+        "mean_difference(late)",
+        "outliers(age), compare: relative",
+    ],
 )
 def test_nothing_is_compared_with_the_stable_version_when_it_has_no_event(query: str) -> None:
     steps = ("setWeight: 5", "analysis: {templates: [guard]}", "setWeight: 100")
@@ -588,7 +594,8 @@ def test_nothing_is_compared_with_the_stable_version_when_it_has_no_event(query:
         rollouts([("late.yaml", late.encode())], NOW)
 
 
-def test_an_absolute_limit_may_be_watched_after_the_last_step() -> None:
+@pytest.mark.parametrize("query", ["error_rate", "input_drift", "outliers(age)"])
+def test_an_absolute_limit_may_be_watched_after_the_last_step(query: str) -> None:
     steps = ("setWeight: 100", "analysis: {templates: [guard]}")
-    text = f"{canary(*steps)}---\n{metric('query: error_rate, max: 1')}"
+    text = f"{canary(*steps)}---\n{metric(f'query: {query}, max: 1')}"
     assert rollouts([("late.yaml", text.encode())], NOW)
