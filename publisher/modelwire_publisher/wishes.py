@@ -17,7 +17,7 @@ class Wishes(TypedDict, total=False):
     golden: str | Path | None
     """Inputs and what the model has to answer: a .npz, or JSON lines."""
     sample: str | Path | None
-    """Events, CSV or JSON lines: for golden vectors, the warm-up, and how inputs are distributed."""
+    """Events, CSV or JSON lines: for golden vectors, warm-up, and how inputs are distributed."""
     metrics: Mapping[str, float] | None
     """Of the offline evaluation, by name."""
     require: Sequence[str]
