@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,15 @@ from modelwire_log.contract import START, Place
 from modelwire_router.cli import drawing, rehearsed
 from modelwire_router.cli.rollouts import plans_of
 from modelwire_router.cli.session import Session
-from modelwire_router.rehearsal.compare import Sides, compared, judged, maturity, unseen
+from modelwire_router.reference import by_sample, check_sample, read_sample
+from modelwire_router.rehearsal.compare import (
+    Sides,
+    compared,
+    judged,
+    maturity,
+    unseen,
+    watched,
+)
 from modelwire_router.rehearsal.play import Labels, Pair, Play
 from modelwire_router.rehearsal.result import Rehearsal, row
 from modelwire_router.rehearsal.warm import released, warmed
@@ -28,6 +36,7 @@ from modelwire_router.retained import BATCH, Retained, newest_events
 from modelwire_router.rollout.plan import Plan
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.rollout import Judgement
+from modelwire_schemas.telemetry import Output
 
 MOST = 200_000
 """So many events are scored, at most."""
@@ -45,6 +54,16 @@ class Stage:
     events: Retained
     labels: str
     terms: Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A rollout, its two releases, and the sample of inputs that the candidate came with."""
+
+    plan: Plan
+    candidate: Release
+    stable: Release
+    sample: tuple[Output, ...]
 
 
 @click.command()
@@ -85,15 +104,7 @@ def rehearse(
     is no dry run fails.
     """
     _check(last, plot, labels, terms["label_field"])
-    state, log = session.state(), session.log()
-    wanted = [
-        (
-            plan,
-            released(state, plan.model, plan.candidate),
-            released(state, plan.model, plan.stable),
-        )
-        for plan in plans_of(session, path, None)
-    ]
+    wanted, log = list(_wanted(session, path)), session.log()
     if labels:
         require(log, labels, ())
     events = newest_events(log, stream, last)
@@ -103,18 +114,18 @@ def rehearse(
     config = read_config(os.environ, log=session.url, namespace=session.namespace, cache=cache)
     found: list[Rehearsal] = []
     with warmed(log, config, Teller(session).state) as warm:
-        for plan, candidate, stable in wanted:
-            pair = Pair(plan.route, candidate=warm(candidate), stable=warm(stable))
-            found.append(_rehearsed(stage, plan, pair))
-    for one in found:
+        for one in wanted:
+            pair = Pair(one.plan.route, candidate=warm(one.candidate), stable=warm(one.stable))
+            found.append(_rehearsed(stage, one, pair))
+    for each in found:
         if session.as_json:
-            click.echo(orjson.dumps(row(one)))
+            click.echo(orjson.dumps(row(each)))
         else:
-            rehearsed.show(session, one)
+            rehearsed.show(session, each)
     if plot is not None:
         rehearsed.draw(plot, found)
         session.say(f"drawn in {plot}")
-    return int(any(one.judgement is Judgement.FAIL for one in found))
+    return int(any(each.judgement is Judgement.FAIL for each in found))
 
 
 class Teller:
@@ -150,12 +161,27 @@ def _check(last: int, plot: Path | None, labels: str, field: str) -> None:
         drawing.check(plot)
 
 
-def _rehearsed(stage: Stage, plan: Plan, pair: Pair) -> Rehearsal:
+def _wanted(session: Session, path: Path) -> Iterator[Wanted]:
+    """Yield what a file asks for; raises what says that it cannot be had."""
+    state = session.state()
+    for plan in plans_of(session, path, None):
+        candidate, stable = (
+            released(state, plan.model, version) for version in (plan.candidate, plan.stable)
+        )
+        sample: tuple[Output, ...] = ()
+        if by_sample(plan):
+            sample = read_sample(session.log(), session.namespace, candidate)
+            check_sample(plan, sample, f"{path}: rollout {plan.route}")
+        yield Wanted(plan, candidate, stable, sample)
+
+
+def _rehearsed(stage: Stage, wanted: Wanted, pair: Pair) -> Rehearsal:
+    plan, size = wanted.plan, len(stage.events.fields)
     labels = _labels(stage, plan, pair) if stage.labels else None
-    play, size = Play(pair, labels), len(stage.events.fields)
+    play = Play(pair, labels, watched(plan, wanted.sample))
     Teller(stage.session).each(plan.route, play.run(stage.events), size)
     joined = None if labels is None else _joined(stage, labels.joiner)
-    sides = Sides(play.windows(), plan.candidate, plan.stable)
+    sides = Sides(play.windows(), plan.candidate, plan.stable, wanted.sample)
     return Rehearsal(
         plan,
         stage.stream,

@@ -8,13 +8,11 @@ from modelwire_router.analysis.adding import add_windows
 from modelwire_router.analysis.assess import ALPHA, judge
 from modelwire_router.analysis.evidence import Evidence, Side, Standing
 from modelwire_router.analysis.paired import lies_within
+from modelwire_router.reference import by_sample
 from modelwire_router.rollout.documents import STABLE
-from modelwire_router.rollout.plan import OF_INPUTS, Measure, Metric, Plan, Query, Template
+from modelwire_router.rollout.plan import Measure, Metric, Plan, Query, Template
 from modelwire_schemas.rollout import Finding
-from modelwire_schemas.telemetry import Role, Window
-
-ONLY_LIVE = {Measure.EVENT_RATE, *OF_INPUTS}
-"""What events that were cannot show: how many come, and what is watched of them."""
+from modelwire_schemas.telemetry import Output, Role, Window
 
 OF_OUTPUTS = (Measure.PSI, Measure.KS, Measure.DISAGREEMENT, Measure.MEAN_DIFFERENCE)
 OF_LABELS = (Measure.LOG_LOSS, Measure.BRIER, Measure.AUC, Measure.CALIBRATION, Measure.MAE)
@@ -32,11 +30,12 @@ class Compared(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """A rehearsal's windows, and which two versions they are of."""
+    """A rehearsal's windows, of which two versions, and the inputs that the candidate expects."""
 
     windows: tuple[Window, ...]
     candidate: str
     stable: str
+    sample: tuple[Output, ...] = ()
 
     def whole(self, role: Role) -> Window:
         """Return what one side did over all events."""
@@ -77,6 +76,13 @@ def unseen(plan: Plan) -> tuple[str, ...]:
     return tuple(dict.fromkeys(m.name for m in metrics if not _is_seen(m)))
 
 
+def watched(plan: Plan, sample: Sequence[Output]) -> tuple[str, ...]:
+    """Return the fields of events that a plan holds against a sample, those it names first."""
+    found = by_sample(plan)
+    named = [query.output for _, query in found if query.output]
+    return tuple(dict.fromkeys([*named, *(one.name for one in sample if found)]))
+
+
 def maturity(plan: Plan) -> int:
     """Return how old (ms) an event must be before its label counts for every metric."""
     metrics = [metric for template in plan.templates for metric in template.metrics]
@@ -103,7 +109,7 @@ def _judged(template: Template, sides: Sides) -> Sequence[Finding]:
     last = max(window.start + window.span for window in sides.windows)
     metrics = tuple(replace(m, interval=last - first, maturity=0) for m in template.metrics)
     candidate, stable = Side(sides.candidate), Side(sides.stable, STABLE)
-    evidence = Evidence(sides.windows, heard=last)
+    evidence = Evidence(sides.windows, heard=last, references=sides.sample)
     found = judge(replace(template, metrics=metrics), candidate, stable, evidence, first, last)
     return [looks[-1] for looks in found]
 
@@ -116,4 +122,6 @@ def _interval(query: Query, both: Window) -> tuple[float | None, float | None]:
 
 
 def _is_seen(metric: Metric) -> bool:
-    return isinstance(metric.source, Query) and metric.source.measure not in ONLY_LIVE
+    """Whether events that were show it: they do not show how many come."""
+    source = metric.source
+    return isinstance(source, Query) and source.measure is not Measure.EVENT_RATE

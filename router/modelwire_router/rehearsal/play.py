@@ -15,7 +15,7 @@ from modelwire.reporting.recorder import Noted, Windows
 from modelwire.reporting.scored import Scored
 from modelwire.reporting.shadowed import Shadowed
 from modelwire.reporting.spans import SPANS
-from modelwire.reporting.spread import as_floats
+from modelwire.reporting.spread import as_floats, numbers
 from modelwire.scoring.events import Fields, Reading
 from modelwire.scoring.labels import Joiner
 from modelwire.serving.answer import Answers
@@ -57,11 +57,17 @@ class Labels:
 
 
 class Play:
-    """What a pair does on events; with `labels` a joiner hears of every prediction."""
+    """What a pair does on events; with `labels` a joiner hears of every prediction.
 
-    def __init__(self, pair: Pair, labels: Labels | None = None) -> None:
+    `watched` are the fields of events whose values are told.
+    """
+
+    def __init__(
+        self, pair: Pair, labels: Labels | None = None, watched: Sequence[str] = ()
+    ) -> None:
         self._pair = pair
         self._labels = labels
+        self._watched = watched
         self._plan = _plan(pair)
         self._windows = Windows()
 
@@ -74,7 +80,8 @@ class Play:
             records, fields = events.records[some], events.fields[some]
             time = number * min(WINDOWS, batches) // batches * SPAN
             answers, beside = self._score(fields, time)
-            noted: list[Noted] = [Scored(answers, [time] * len(fields)), *beside]
+            inputs = {name: numbers(row.get(name) for row in fields) for name in self._watched}
+            noted: list[Noted] = [Scored(answers, [time] * len(fields), None, inputs), *beside]
             for one in noted:
                 one.add_to(self._windows)
             if self._labels is not None:

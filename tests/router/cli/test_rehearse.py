@@ -197,6 +197,36 @@ def test_every_rollout_of_a_file_is_rehearsed(fed: Desk, desk: Desk) -> None:
     assert [row["route"] for row in rows] == [ROUTE, "other"]
 
 
+INPUTS = """    - {name: delays, query: input_drift(dep_delay), max: 0.2, minSamples: 500}
+    - {name: odd, query: outliers, max: 0.02, minSamples: 500}
+"""
+
+
+def test_inputs_are_held_against_the_sample_of_the_release(desk: Desk) -> None:
+    desk.publish("1")
+    desk.ok("publish", ROUTE, model("v2"), "--version", "2", "--sample", flights())
+    desk.ok("feed", "flights", flights(), "--limit", 2000)
+    with open_log(desk.url) as log:
+        events = newest_events(log, "flights", 2000).fields
+    late = [orjson.dumps({**event, "dep_delay": 900.0}) for event in events]
+    desk.ok("feed", "late", desk.write("late.jsonl", b"\n".join([*late, b""])))
+    path = file(desk, change=lambda text: text + INPUTS)
+    said = {s: desk("--json", "rehearse", "-f", path, "--in", s) for s in ("flights", "late")}
+    found = {s: by_name(one.rows[0]["findings"], "metric") for s, one in said.items()}
+    assert {s: f["delays"]["judgement"] for s, f in found.items()} == {
+        "flights": "pass",
+        "late": "fail",
+    }
+    assert found["flights"]["odd"]["judgement"] == "pass"
+    assert (said["flights"].code, said["late"].code) == (0, 1)
+
+
+def test_a_candidate_without_a_sample_is_refused_where_one_is_needed(fed: Desk, desk: Desk) -> None:
+    path = file(desk, change=lambda text: text + INPUTS)
+    said = fed("rehearse", "-f", path, "--in", "flights")
+    assert (said.code, said.err.partition(":")[0], said.out) == (5, "E_NO_SAMPLE", "")
+
+
 BAD: dict[str, tuple[str, list[object], str, int]] = {
     "no stream": ("2", ["--in", "nowhere"], "E_NO_STREAM", 3),
     "an empty stream": ("2", ["--in", "nothing"], "E_NO_EVENTS", 3),
