@@ -37,7 +37,7 @@ DOCUMENT = frozenset(
 RULE = frozenset({"name", "match", "split", "variants"})
 SPLIT = frozenset({"by", "salt", "field"})
 VARIANT = frozenset({"name", "version", "weight", "buckets", "partitions"})
-SHADOW = frozenset({"version", "sample", "salt", "match"})
+SHADOW = frozenset({"version", "sample", "salt", "match", "thresholds"})
 CLAUSE = frozenset({"field", "op", "values"})
 
 
@@ -148,7 +148,18 @@ def _shadow(said: object, where: str) -> Shadow:
         sample=sample,
         salt=_text(fields, "salt", where),
         match=None if match is None else _predicate(match, f"{where}.match"),
+        thresholds=_thresholds(fields.get("thresholds", {}), f"{where}.thresholds"),
     )
+
+
+def _thresholds(said: object, where: str) -> tuple[tuple[str, float], ...]:
+    if not isinstance(said, Mapping):
+        raise _fault(f"{said!r}", where, "a mapping: an output and where it is decided")
+    named = cast("Said", said)
+    for output, value in named.items():
+        if not isinstance(output, str) or type(value) not in {int, float}:
+            raise _fault(f"{output}: {value!r}", where, "an output and a number")
+    return tuple((output, float(value)) for output, value in named.items())
 
 
 def _predicate(said: object, where: str) -> Predicate:

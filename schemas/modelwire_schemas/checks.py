@@ -183,6 +183,9 @@ def _rule(rule: Rule) -> None:
 def _shadow(shadow: Shadow) -> None:
     names.version(shadow.version)
     word("salt", shadow.salt)
+    for output, value in shadow.thresholds:
+        word("output", output, least=1)
+        finite("threshold", [value])
 
 
 def _document(document: RoutingDocument) -> None:

@@ -34,8 +34,8 @@ class Kind(StrEnum):
 GENERATIONS: Mapping[Kind, Mapping[int, str]] = {
     Kind.RELEASE_PUBLISHED: {1: "0d9e72d38d122b5d", 2: "edbe5f1acb5891e2"},
     Kind.RELEASE_WITHDRAWN: {1: "3e3180d2d039af20"},
-    Kind.ROUTING_CHANGED: {1: "14fb15a4f2971091", 2: "13428fdbd2e4ed7a"},
-    Kind.ROUTING_PROPOSED: {2: "7c307e6ea1958c93"},
+    Kind.ROUTING_CHANGED: {1: "14fb15a4f2971091", 2: "e0e98448e528aa69"},
+    Kind.ROUTING_PROPOSED: {2: "df8be289c581507e"},
     Kind.ROUTING_APPROVED: {2: "74524b088aea6c36"},
     Kind.ROUTE_CONFIRMED: {2: "647a751ac4a3a7a7"},
     Kind.ROUTE_FROZEN: {2: "eceda7979f4aeace"},
@@ -43,7 +43,7 @@ GENERATIONS: Mapping[Kind, Mapping[int, str]] = {
     Kind.POLICY_SET: {1: "8f553a9636fede04", 2: "bf3bcf795695a971"},
     Kind.FLEET_REPORT: {1: "4bdc69b8752c32df"},
     Kind.ARTIFACT_CHUNK: {1: "a2d5eae9f5ccdd11"},
-    Kind.TELEMETRY: {1: "5553949d7f33df2c"},
+    Kind.TELEMETRY: {1: "c2fcc1e282f7a2b3"},
     Kind.SNAPSHOT_CHUNK: {1: "48db0bc347db0866"},
 }
 """CRC-64-AVRO of each schema's parsing canonical form, in the order of its bytes on the wire."""

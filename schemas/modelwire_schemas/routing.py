@@ -105,12 +105,17 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """A version that scores a sample (of 10,000) without ever answering."""
+    """A version that scores a sample (of 10,000) of what others answer, and never answers itself.
+
+    `thresholds` are those at which outputs are decided, by name: so it is counted which decisions
+    would be others.
+    """
 
     version: str
     sample: int = BUCKETS
     salt: str = ""
     match: Predicate | None = None
+    thresholds: tuple[tuple[str, float], ...] = ()
 
 
 class Staleness(StrEnum):

@@ -71,7 +71,9 @@ class Pair:
     """A shadow's output against the live one of the same events, by output.
 
     `difference` is shadow minus live; `live` and `shadow` are their own distributions over the
-    same events; `unequal` counts outputs that differ by more than 1e-6 (text: at all).
+    same events; `unequal` counts outputs that differ by more than 1e-6 (text: at all). Of the
+    `compared` events `changed` are those that would be decided otherwise: the output lies on the
+    other side of the shadow's threshold; without one, it is unequal.
     """
 
     output: str
@@ -80,6 +82,8 @@ class Pair:
     live: Sketch
     shadow: Sketch
     unequal: int = 0
+    compared: int = 0
+    changed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def _output(output: Output) -> None:
 def _pair(pair: Pair) -> None:
     word("output", pair.output, least=1)
     names.version(pair.against)
-    at_least(0, "unequal", pair.unequal)
+    at_least(0, "unequal, compared or changed", pair.unequal, pair.compared, pair.changed)
 
 
 def _outcome(outcome: Outcome) -> None:

@@ -161,7 +161,7 @@ def routing() -> RoutingChanged:
             Rule("staff", (candidate, stable), Split(SplitBy.EVENT, "late", "tail"), match),
             Rule("all", (stable,)),
         ),
-        (Shadow("9", 2_000, "dark", Clause("origin", Op.PREFIX, ("J",))),),
+        (Shadow("9", 2_000, "dark", Clause("origin", Op.PREFIX, ("J",)), (("late", 0.5),)),),
         ("6",),
         ("7",),
         "x-version",
@@ -246,7 +246,7 @@ def telemetry() -> Telemetry:
         sketch,
         (Output("late", sketch),),
         (Output("dep_delay", sketch),),
-        (Pair("late", "7", sketch, sketch, sketch, 2),),
+        (Pair("late", "7", sketch, sketch, sketch, 2, 9, 1),),
         (outcome,),
     )
     shadow = Window("flights-late", "flights-late", "9", "shadow", Role.SHADOW, 4, 0, 60_000)

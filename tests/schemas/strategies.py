@@ -171,7 +171,15 @@ variants = st.builds(
 )
 splits = st.builds(Split, st.sampled_from(SplitBy), words, words)
 rules = st.builds(Rule, names, few(variants), splits, st.none() | predicates())
-shadows = st.builds(Shadow, versions, st.integers(0, BUCKETS), words, st.none() | predicates(2))
+_thresholds = st.tuples(some_words, floats)
+shadows = st.builds(
+    Shadow,
+    versions,
+    st.integers(0, BUCKETS),
+    words,
+    st.none() | predicates(2),
+    few(_thresholds),
+)
 finite = st.none() | floats
 findings = st.builds(
     Finding,

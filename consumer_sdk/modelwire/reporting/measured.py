@@ -98,14 +98,14 @@ class Measured:
 class PairSpread:
     """A shadow's output against the live one of the same events."""
 
-    __slots__ = ("_difference", "_live", "_shadow", "_unequal")
+    __slots__ = ("_changed", "_compared", "_difference", "_live", "_shadow", "_unequal")
 
     def __init__(self) -> None:
         self._difference, self._live, self._shadow = Spread(), Spread(), Spread()
-        self._unequal = 0
+        self._unequal = self._compared = self._changed = 0
 
-    def add(self, live: Floats, shadow: Floats) -> None:
-        """Add numbers of the same events."""
+    def add(self, live: Floats, shadow: Floats, threshold: float | None = None) -> None:
+        """Add numbers of the same events; at a threshold an event is decided."""
         with np.errstate(invalid="ignore"):
             difference = shadow - live
             # NaN on one side is a difference; on both it is none.
@@ -114,16 +114,23 @@ class PairSpread:
         self._live.add(live)
         self._shadow.add(shadow)
         self._difference.add(difference)
-        self._unequal += int((~same).sum())
+        sides = same if threshold is None else _side(live, threshold) == _side(shadow, threshold)
+        self._count(len(live), int((~same).sum()), int((~sides).sum()))
 
     def add_texts(self, live: npt.NDArray[np.object_], shadow: npt.NDArray[np.object_]) -> None:
         """Add texts of the same events."""
-        self._unequal += sum(a != b for a, b in zip(live.flat, shadow.flat, strict=True))
+        unequal = sum(a != b for a, b in zip(live.flat, shadow.flat, strict=True))
+        self._count(len(live), unequal, unequal)
 
     def told(self, output: str, against: str) -> Pair:
         """Return it as it travels."""
         spreads = self._difference.sketch(), self._live.sketch(), self._shadow.sketch()
-        return Pair(output, against, *spreads, self._unequal)
+        return Pair(output, against, *spreads, self._unequal, self._compared, self._changed)
+
+    def _count(self, compared: int, unequal: int, changed: int) -> None:
+        self._compared += compared
+        self._unequal += unequal
+        self._changed += changed
 
 
 class OutcomeSpread:
@@ -159,6 +166,11 @@ class OutcomeSpread:
         negatives, positives = (side.bins() for side in self._sides)
         log_loss = self._log_loss.moments()
         return Outcome(output, self._labels, log_loss, squared, absolute, positives, negatives)
+
+
+def _side(values: Floats, threshold: float) -> npt.NDArray[np.int8]:
+    """Return on which side of a threshold values lie: 0 below, 1 from it on, -1 for NaN."""
+    return np.where(np.isnan(values), np.int8(-1), (values >= threshold).astype(np.int8))
 
 
 def _shares(scores: Floats) -> bool:

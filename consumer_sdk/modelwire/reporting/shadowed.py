@@ -22,6 +22,7 @@ class Shadowed(NamedTuple):
     """A shadow's outputs for the rows `good` of a batch, in that order; `failed` are row and code.
 
     `times` (ms) has a value for every row of the batch; `took` is in ns, for all of its rows.
+    `thresholds` are those at which outputs are decided, by name.
     """
 
     shadow: ModelVersion
@@ -31,6 +32,7 @@ class Shadowed(NamedTuple):
     outputs: Mapping[str, Array]
     failed: Sequence[tuple[int, str]] = ()
     took: int = 0
+    thresholds: Mapping[str, float] = {}
 
     @property
     def size(self) -> int:
@@ -63,7 +65,7 @@ class Shadowed(NamedTuple):
                 continue
             theirs = as_floats(live[rows])
             if ours is not None and theirs is not None:
-                window.pair(name, against).add(theirs, ours)
+                window.pair(name, against).add(theirs, ours, self.thresholds.get(name))
             elif ours is theirs is None:
                 window.pair(name, against).add_texts(live[rows], values[at])
 

@@ -14,12 +14,16 @@ _NOTHING: Fields = {}
 
 
 class Sample:
-    """A checked shadow, ready to be asked. `reads` says whether it looks at fields of events."""
+    """A checked shadow, ready to be asked. `reads` says whether it looks at fields of events.
 
-    __slots__ = ("_prefix", "_share", "_test", "reads", "version")
+    `thresholds` are those at which outputs are decided, by name.
+    """
+
+    __slots__ = ("_prefix", "_share", "_test", "reads", "thresholds", "version")
 
     def __init__(self, shadow: Shadow) -> None:
         self.version = shadow.version
+        self.thresholds = dict(shadow.thresholds)
         self._share = shadow.sample
         self._prefix = salted(shadow.salt)
         self._test: Test | None = None

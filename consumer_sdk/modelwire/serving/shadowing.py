@@ -8,7 +8,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -61,6 +61,7 @@ class Work(NamedTuple):
     rows: Sequence[int]
     deliver: Deliver | None
     offered_s: float
+    thresholds: Mapping[str, float] = {}
 
 
 class Later(NamedTuple):
@@ -201,7 +202,8 @@ def score(work: Work, servable: Servable) -> Shadowed:
             servable.count(len(good))
             outputs = dict(zip(servable.names, ran, strict=True))
     took = time.perf_counter_ns() - started
-    return Shadowed(work.shadow, batch.answers, batch.times, good, outputs, failed, took)
+    answers, times = batch.answers, batch.times
+    return Shadowed(work.shadow, answers, times, good, outputs, failed, took, work.thresholds)
 
 
 def are_warm(plan: RoutePlan | None) -> bool:
@@ -232,7 +234,7 @@ def _sampled(batch: Batch, deliver: Deliver | None) -> list[Work]:
     for revision in {told.revision for told in batch.answers.provenances}:
         compiled = batch.plan.compiled.get(revision)
         for sample in compiled.samples if compiled is not None else ():
-            rows = _answered(batch, revision)
+            rows = _answered(batch, revision, sample.version)
             taken = batch.rows.take(np.array(rows, np.intp), with_fields=sample.reads)
             drawn = sample.rows(taken.keys, taken.bodies, taken.headers, taken.sources)
             model = batch.answers.provenances[0].model
@@ -240,15 +242,19 @@ def _sampled(batch: Batch, deliver: Deliver | None) -> list[Work]:
             chosen = [rows[at] for at in drawn]
             for start in range(0, len(chosen), AT_ONCE):
                 some = chosen[start : start + AT_ONCE]
-                found.append(Work(batch, shadow, some, deliver, now))
+                found.append(Work(batch, shadow, some, deliver, now, sample.thresholds))
     return found
 
 
-def _answered(batch: Batch, revision: int) -> list[int]:
-    """Return the rows that were answered under a revision, and are final."""
+def _answered(batch: Batch, revision: int, shadow: str) -> list[int]:
+    """Return the rows that others than the shadow answered under a revision, and are final."""
     answers = batch.answers
     failed = {row for row, _ in answers.errors}
     rows = range(len(answers)) if batch.done is None else batch.done
     which = answers.which
-    of = {n for n, told in enumerate(answers.provenances) if told.revision == revision}
+    of = {
+        n
+        for n, told in enumerate(answers.provenances)
+        if told.revision == revision and told.served_by != shadow
+    }
     return [r for r in rows if r not in failed and (0 if which is None else which[r]) in of]

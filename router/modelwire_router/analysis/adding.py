@@ -90,6 +90,8 @@ def _add_pairs(parts: Sequence[Pair]) -> Pair:
         live=add_sketches([part.live for part in parts]),
         shadow=add_sketches([part.shadow for part in parts]),
         unequal=sum(part.unequal for part in parts),
+        compared=sum(part.compared for part in parts),
+        changed=sum(part.changed for part in parts),
     )
 
 

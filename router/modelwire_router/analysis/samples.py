@@ -79,6 +79,8 @@ def fault(window: Window, now: int) -> str:
         return f"it starts {window.start - now} ms in the future"
     if any(count < 0 for count in _counts(window)):
         return "a count is negative"
+    if any(pair.changed > pair.compared for pair in window.pairs):
+        return "more decisions are changed than compared"
     for moments in _moments(window):
         if not math.isfinite(moments.mean) or not 0 <= moments.squares < math.inf:
             return "a moment is NaN, infinite, or a negative sum of squares"
@@ -122,7 +124,8 @@ def _bins(window: Window) -> Iterator[Bin]:
 def _counts(window: Window) -> Iterator[int]:
     yield from (window.routed, window.predictions, window.substituted)
     yield from (count for _, count in window.errors)
-    yield from (pair.unequal for pair in window.pairs)
+    for pair in window.pairs:
+        yield from (pair.unequal, pair.compared, pair.changed)
     yield from (outcome.labels for outcome in window.outcomes)
     yield from (found.count for found in _bins(window))
     for moments in _moments(window):

@@ -93,7 +93,23 @@ def test_a_pair_tells_how_far_outputs_of_the_same_events_lie_apart() -> None:
 def test_texts_differ_or_not() -> None:
     pair = PairSpread()
     pair.add_texts(np.array(["a", "b"], object), np.array(["a", "c"], object))
-    assert pair.told("label", "7").unequal == 1
+    told = pair.told("label", "7")
+    assert (told.unequal, told.compared, told.changed) == (1, 2, 1)
+
+
+def test_at_a_threshold_a_decision_changes_when_the_score_falls_on_the_other_side() -> None:
+    live = array(0.1, 0.4, 0.5, 0.49, math.nan, math.nan, 0.2)
+    shadow = array(0.4, 0.1, 0.49, 0.5, math.nan, 0.9, math.nan)
+    pair = PairSpread()
+    pair.add(live, shadow, 0.5)
+    told = pair.told("late", "7")
+    assert (told.unequal, told.compared, told.changed) == (6, 7, 4)
+
+
+def test_without_a_threshold_a_decision_changes_when_the_output_does() -> None:
+    pair = PairSpread()
+    pair.add(array(1, 2, 3), array(1, 2, 4))
+    assert (pair.told("class", "7").compared, pair.told("class", "7").changed) == (3, 1)
 
 
 def test_labels_of_zero_and_one_give_log_loss_and_bins_of_both_sides() -> None:
