@@ -8,6 +8,7 @@ from typing import NamedTuple
 from modelwire.control.state import RouteState, State
 from modelwire_router.analysis.assess import assess
 from modelwire_router.analysis.evidence import Evidence, Planned, Reading, Side
+from modelwire_router.analysis.exposure import Exposed, exposed
 from modelwire_router.analysis.samples import Samples
 from modelwire_router.outside.words import Answer, Question, Source
 from modelwire_router.readiness import named_by, readiness
@@ -22,7 +23,7 @@ from modelwire_router.rollout.machine import (
     judged,
     next_step,
 )
-from modelwire_router.rollout.plan import Hook, HookKind, Metric, Plan, Query, Template
+from modelwire_router.rollout.plan import Exposure, Hook, HookKind, Metric, Plan, Query, Template
 from modelwire_schemas.errors import ModelwireError
 from modelwire_schemas.fleet import FleetReport
 from modelwire_schemas.rollout import Finding, Rollout
@@ -144,7 +145,10 @@ def _standings(
 def _all_or_none(
     together: Sequence[Standing], steps: Sequence[Next | None], now: int
 ) -> Next | None:
-    """Return one step for all routes of a rollout, or None while one of them waits."""
+    """Return one step for all routes of a rollout, or None while one of them waits.
+
+    Budgets are each route's own, so a share is changed without the others.
+    """
     failed = next((step for step in steps if step and step.step == ROLLBACK), None)
     if failed is not None:
         where = failed.change.changes[0].document
@@ -155,8 +159,10 @@ def _all_or_none(
             for s, step in zip(together, steps, strict=True)
         ]
     made = [step for step in steps if step is not None]
-    if len(made) < len(steps) or len({step.step for step in made}) > 1:
+    alone = [step for step in made if step.alone]
+    if not alone and (len(made) < len(steps) or len({step.step for step in made}) > 1):
         return None
+    made = alone or made
     first = failed or made[0]
     changes = tuple(change for step in made for change in step.change.changes)
     return first._replace(change=replace(first.change, changes=changes))
@@ -179,6 +185,7 @@ def look(standing: Standing, world: World, reports: Iterable[Heard]) -> Look:
         waiting=_waiting(standing, there, world.now),
         findings={t.name: _findings(standing, t, evidence, world.now) for t in templates},
         gates=_agreed(standing, world),
+        exposed=_exposed(standing, world),
     )
 
 
@@ -211,10 +218,9 @@ def _evidence(standing: Standing, world: World, reports: Sequence[Heard]) -> Evi
     route = standing.route.route
     candidate = ModelVersion(standing.plan.model, standing.plan.candidate)
     by_event = standing.plan.split.by is SplitBy.EVENT
-    base = standing.route.base
     alive = [heard for report, heard in reports if not report.goodbye]
     return Evidence(
-        windows=world.samples.windows(route, base.revision + 1 if base else 1),
+        windows=world.samples.windows(route, _since(standing.route)),
         heard=max([h for h in (world.samples.heard(route), *alive) if h is not None], default=None),
         readings=tuple(
             Reading(question.name, answer.at, answer.value, answer.error)
@@ -226,6 +232,21 @@ def _evidence(standing: Standing, world: World, reports: Sequence[Heard]) -> Evi
         planned=tuple(_planned(standing)),
         keys=0 if by_event else KEYS,
     )
+
+
+def _exposed(standing: Standing, world: World) -> Exposed:
+    """Return what is known of the decisions that change, where a budget is under way."""
+    plan, rollout, route = standing.plan, standing.rollout, standing.route
+    if rollout.phase.over or not isinstance(step := plan.steps[rollout.step], Exposure):
+        return Exposed()
+    windows = world.samples.windows(route.route, _since(route))
+    heard = world.samples.heard(route.route)
+    return exposed(windows, step.output, plan.candidate, plan.stable, heard)
+
+
+def _since(route: RouteState) -> int:
+    """Return the first revision of the rollout under way."""
+    return route.base.revision + 1 if route.base else 1
 
 
 def _planned(standing: Standing) -> Iterator[Planned]:

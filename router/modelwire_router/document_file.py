@@ -155,11 +155,11 @@ def _shadow(said: object, where: str) -> Shadow:
 def _thresholds(said: object, where: str) -> tuple[tuple[str, float], ...]:
     if not isinstance(said, Mapping):
         raise _fault(f"{said!r}", where, "a mapping: an output and where it is decided")
-    named = cast("Said", said)
+    named = cast("Mapping[object, Any]", said)
     for output, value in named.items():
         if not isinstance(output, str) or type(value) not in {int, float}:
             raise _fault(f"{output}: {value!r}", where, "an output and a number")
-    return tuple((output, float(value)) for output, value in named.items())
+    return tuple((f"{output}", float(value)) for output, value in named.items())
 
 
 def _predicate(said: object, where: str) -> Predicate:

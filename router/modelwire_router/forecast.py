@@ -13,8 +13,9 @@ from modelwire.routing.batch import assign_batch
 from modelwire.routing.keys import Coordinates
 from modelwire_router.changes import replace_document
 from modelwire_router.readiness import HEARD_MS, enough
+from modelwire_router.rollout.documents import weighted
 from modelwire_router.rollout.machine import advance, begin
-from modelwire_router.rollout.plan import Plan
+from modelwire_router.rollout.plan import Exposure, Plan
 from modelwire_router.rollout.telling import told
 from modelwire_router.virtual import folded
 from modelwire_schemas.fleet import FleetReport, VersionReport
@@ -94,6 +95,10 @@ def steps(plan: Plan, state: State) -> list[Step]:
     found = [Step("begin", at.routes[plan.route].head.document)]
     for step in plan.steps:
         change = advance(plan, at.routes[plan.route], now).change
+        if isinstance(step, Exposure):  # how much it will come to nobody knows: the most
+            (one,) = change.changes
+            most = weighted(plan, one.document, step.weight)
+            change = replace(change, changes=(replace(one, document=most),))
         at = folded(at, replace(change, effective_at=None), now)
         found.append(Step(told(step), at.routes[plan.route].head.document))
     return found

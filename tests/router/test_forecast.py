@@ -7,7 +7,7 @@ import pytest
 from modelwire.control.state import State
 from modelwire_router.changes import flip
 from modelwire_router.forecast import Events, Moved, Step, document_steps, fetches, moves, steps
-from modelwire_router.rollout.plan import MovePartitions, Pause, Plan, SetWeight
+from modelwire_router.rollout.plan import Exposure, MovePartitions, Pause, Plan, SetWeight
 from modelwire_router.virtual import folded
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.fleet import FleetReport, VersionReport
@@ -52,6 +52,13 @@ def test_a_growing_share_moves_so_many_keys_and_none_twice(state: State) -> None
     assert sum(m.keys for m in found) == pytest.approx(1)
     assert found[1].keys_in_all == found[2].keys_in_all
     assert dict(found[3].versions)["2"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_budget_is_told_as_the_most_that_it_can_come_to(state: State) -> None:
+    plan = replace(PLAN, steps=(Exposure(120, "late", 5000), SetWeight(BUCKETS)))
+    found = moved(state, plan, events(*(f"N{i}" for i in range(5000))))
+    assert [m.keys for m in found] == pytest.approx([0, 0.5, 0.5], abs=0.03)
+    assert steps(plan, state)[1].told == "exposure 120 an hour, up to 50 %"
 
 
 def test_a_key_with_many_events_counts_once_among_keys(state: State) -> None:

@@ -17,7 +17,7 @@ import orjson
 from modelwire_router.cli import drawing
 from modelwire_router.cli.session import Session
 from modelwire_router.feed import read_events
-from modelwire_router.rollout.plan import Plan
+from modelwire_router.rollout.plan import Exposure, Plan
 from modelwire_router.rollout_file.reading import Wanted, read_rollouts
 from modelwire_router.simulation.behaviour import Behaviour
 from modelwire_router.simulation.run import DAY, Case, Run, play
@@ -119,6 +119,8 @@ def simulate(
         played[candidate] = list(_told(session, candidate, runs, len(seeds)))
     found = [row for candidate, runs in played.items() for row in rows(candidate, runs)]
     columns = ["candidate", "outcome", "share", "minutes", "events", "candidate_events", "why"]
+    if any(isinstance(step, Exposure) for case in cases.values() for step in case.plans[0].steps):
+        columns.append("weights")
     session.table(found if session.as_json else [_plain(row) for row in found], columns)
     if plot is not None:
         drawing.write(plot, played)
@@ -205,6 +207,7 @@ def _plain(row: Mapping[str, Any]) -> dict[str, str]:
         "events": _numbers(row["events"], ",.0f"),
         "candidate_events": _numbers(row["candidate_events"], ",.0f"),
         "why": ", ".join(f"{name} ({count})" for name, count in row["why"].items()),
+        "weights": " ".join(f"{weight['median']:.3g}" for weight in row["weights"]) + " %",
     }
 
 

@@ -48,7 +48,7 @@ def stepped(plan: Plan, document: RoutingDocument, step: Step) -> RoutingDocumen
     """Return the document after one step."""
     match step:
         case SetWeight():
-            return _weighted(plan, document, step.weight)
+            return weighted(plan, document, step.weight)
         case MovePartitions():
             return _moved(plan, document, step.partitions)
         case Mirror():
@@ -89,13 +89,19 @@ def gives_events(plan: Plan, step: Step) -> bool:
 def _held(plan: Plan, document: RoutingDocument) -> RoutingDocument:
     changed = replace(document, model=plan.model, shadows=plan.shadows)
     rolls = plan.split.by is SplitBy.PARTITION
-    begun = _moved(plan, changed, ()) if rolls else _weighted(plan, changed, 0)
+    begun = _moved(plan, changed, ()) if rolls else weighted(plan, changed, 0)
     named = [v.version for rule in plan.rules for v in rule.variants]
     mirrored = [step.shadow.version for step in plan.steps if isinstance(step, Mirror)]
     return replace(begun, rules=begun.rules[-1:], keep_warm=tuple(dict.fromkeys(named + mirrored)))
 
 
-def _weighted(plan: Plan, document: RoutingDocument, weight: int) -> RoutingDocument:
+def candidates_weight(document: RoutingDocument) -> int:
+    """Return how many buckets the candidate has."""
+    return next((v.weight for v in document.rules[-1].variants if v.name == CANDIDATE), 0)
+
+
+def weighted(plan: Plan, document: RoutingDocument, weight: int) -> RoutingDocument:
+    """Return the document that gives the candidate so many buckets."""
     last = document.rules[-1]
     wished = ((CANDIDATE, plan.candidate, weight), (STABLE, plan.stable, BUCKETS - weight))
     return _with(plan, document, reweigh(last.variants, wished))

@@ -5,8 +5,26 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from modelwire.control.state import RouteState
-from modelwire_router.rollout.documents import back, finished, gives_events, prepared, stepped
-from modelwire_router.rollout.plan import Analyse, HookKind, OnFailure, Pause, Plan, SetWeight
+from modelwire_router.analysis.exposure import Exposed
+from modelwire_router.rollout.documents import (
+    back,
+    candidates_weight,
+    finished,
+    gives_events,
+    prepared,
+    stepped,
+    weighted,
+)
+from modelwire_router.rollout.exposing import allowed, finding, judgement
+from modelwire_router.rollout.plan import (
+    Analyse,
+    Exposure,
+    HookKind,
+    OnFailure,
+    Pause,
+    Plan,
+    SetWeight,
+)
 from modelwire_router.rollout.plan_text import dump
 from modelwire_schemas.rollout import Finding, Judgement, Phase, Rollout
 from modelwire_schemas.routing import BUCKETS, Change, RoutingChanged, RoutingDocument
@@ -27,7 +45,7 @@ class Look:
 
     `waiting` names the instances that do not have every version warm, and why; None when no live
     instance has opened the route. `findings` are the newest of each template; `gates` the answers
-    of webhooks, where they have answered.
+    of webhooks, where they have answered. `exposed` is what an exposure budget is held against.
     """
 
     now: int
@@ -36,14 +54,19 @@ class Look:
         default_factory=dict[str, tuple[Finding, ...]]
     )
     gates: Mapping[HookKind, bool] = field(default_factory=dict[HookKind, bool])
+    exposed: Exposed = field(default_factory=Exposed)
 
 
 class Next(NamedTuple):
-    """A change to be appended, the step that it makes, and what people are told."""
+    """A change to be appended, the step that it makes, and what people are told.
+
+    One that is made `alone` waits for no other route of its rollout.
+    """
 
     change: RoutingChanged
     step: str
     told: str
+    alone: bool = False
 
 
 def begin(plan: Plan, route: RouteState | None, rollout_id: str, now: int) -> RoutingChanged:
@@ -89,13 +112,14 @@ def next_step(plan: Plan, route: RouteState, look: Look) -> Next | None:
     failures = _failures(plan, rollout, look)
     if failures and plan.on_failure is OnFailure.ROLLBACK:
         return given_back(plan, route, look.now, failures)
-    if rollout.phase is Phase.PAUSED:
-        return None
+    narrowed = _exposing(plan, route, look, wider=False)
+    if narrowed or rollout.phase is Phase.PAUSED:
+        return narrowed
     doubts = failures or _doubts(plan, rollout, look)
     if doubts:
         return _paused(plan, route, doubts)
     if waits_for(plan, route, look):
-        return None
+        return _exposing(plan, route, look, wider=True)
     step = advance(plan, route, look.now)
     return _with_findings(step, _current(plan, rollout, look))
 
@@ -114,12 +138,10 @@ def waits_for(plan: Plan, route: RouteState, look: Look) -> str:
     rollout = _rollout(route)
     step = plan.steps[rollout.step]
     match step:
-        case Pause(ms=None):
+        case Pause(ms=None) | Exposure(ms=None):
             return f"modelwire promote {plan.route}"
-        case Pause(ms=ms) if ms is not None and look.now < rollout.since + ms:
-            return f"{_seconds(rollout.since + ms - look.now)} of pause"
-        case Analyse() if look.now < rollout.since + step.ms:
-            return f"{_seconds(rollout.since + step.ms - look.now)} of analysis"
+        case Pause(ms=ms) | Exposure(ms=ms) | Analyse(ms=ms) if _lasts(rollout, ms, look.now):
+            return f"{_seconds(rollout.since + (ms or 0) - look.now)} of {step.kind}"
         case Analyse():
             open_ = [f for f in _current(plan, rollout, look) if f.judgement is not Judgement.PASS]
             if open_ or not _current(plan, rollout, look):
@@ -134,6 +156,10 @@ def waits_for(plan: Plan, route: RouteState, look: Look) -> str:
     return next(
         (f"the webhook {kind}" for kind in gates(plan, rollout) if not look.gates.get(kind)), ""
     )
+
+
+def _lasts(rollout: Rollout, ms: int | None, now: int) -> bool:
+    return ms is not None and now < rollout.since + ms
 
 
 def gates(plan: Plan, rollout: Rollout) -> tuple[HookKind, ...]:
@@ -187,7 +213,7 @@ def _doubts(plan: Plan, rollout: Rollout, look: Look) -> tuple[Finding, ...]:
 
 def _deadline(plan: Plan, rollout: Rollout) -> int:
     step = plan.steps[rollout.step]
-    own = step.ms if isinstance(step, Analyse | Pause) else 0
+    own = step.ms if isinstance(step, Analyse | Pause | Exposure) else 0
     return rollout.since + (own or 0) + plan.ready_deadline
 
 
@@ -204,6 +230,29 @@ def _paused(plan: Plan, route: RouteState, why: tuple[Finding, ...]) -> Next | N
     rollout = _rollout(route)
     change = _phase(route, Phase.PAUSED, note, why)
     return Next(change, f"pause {rollout.step}", f"paused: {note}")
+
+
+def _exposing(plan: Plan, route: RouteState, look: Look, *, wider: bool) -> Next | None:
+    """Return the share that the budget under way allows, where it is another one.
+
+    More is given only to who is ready, and on numbers that the present share has made itself.
+    """
+    rollout, document, known = _rollout(route), route.head.document, look.exposed
+    step = plan.steps[rollout.step]
+    if not isinstance(step, Exposure):
+        return None
+    weight = candidates_weight(document)
+    share = allowed(step, weight, known)
+    settled = known.seen is not None and known.seen >= route.head.effective
+    passed = judgement(step, known, look.now) is Judgement.PASS
+    if share == weight or (
+        share > weight and not (wider and settled and passed and look.waiting == ())
+    ):
+        return None
+    found = (finding(step, known, look.now),)
+    changed = replace(weighted(plan, document, share), rollout=replace(rollout, findings=found))
+    told = f"{share / 100:g} % of the events by the exposure budget"
+    return Next(_change(route, changed), f"exposure {rollout.step}", told, alone=True)
 
 
 def _tidied(plan: Plan, route: RouteState, look: Look) -> Next | None:

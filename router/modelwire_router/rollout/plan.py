@@ -133,7 +133,24 @@ class Mirror:
     kind: Literal["mirror"] = "mirror"
 
 
-Step: TypeAlias = SetWeight | MovePartitions | Pause | Analyse | Mirror
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """Give the candidate as many events as change `changed` decisions an hour at the most.
+
+    A decision is the `output`; with a `threshold` a score below it is one, and a score from it on
+    another. The candidate never gets more than `weight` buckets. It lasts for so many ms; None:
+    until an operator promotes.
+    """
+
+    changed: int
+    output: str
+    weight: int
+    threshold: float | None = None
+    ms: int | None = None
+    kind: Literal["exposure"] = "exposure"
+
+
+Step: TypeAlias = SetWeight | MovePartitions | Pause | Analyse | Mirror | Exposure
 
 
 class HookKind(StrEnum):

@@ -5,6 +5,7 @@ from typing import Any
 
 from modelwire_router.rollout.plan import (
     Analyse,
+    Exposure,
     Mirror,
     MovePartitions,
     Pause,
@@ -45,6 +46,8 @@ def told(step: Step) -> str:
             return "pause" if step.ms is None else f"pause {step.ms / 1000:g} s"
         case Analyse():
             return f"analysis {', '.join(step.templates)}"
+        case Exposure():
+            return f"exposure {step.changed:,} an hour, up to {step.weight / 100:g} %"
         case Mirror():
             return f"shadow {step.shadow.version} at {step.shadow.sample / 100:g} %"
 

@@ -1,6 +1,6 @@
 """From a rollout file's models to the plan that the machine runs (pure)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from modelwire.routing.checks import check_document
@@ -9,6 +9,7 @@ from modelwire.routing.ranges import Weight, reweigh
 from modelwire_router.analysis.measured import is_compared
 from modelwire_router.rollout.plan import (
     Analyse,
+    Exposure,
     Hook,
     Mirror,
     MovePartitions,
@@ -34,6 +35,7 @@ from modelwire_router.rollout_file.rollout import (
 from modelwire_router.rollout_file.strategies import (
     AnalysisPart,
     BlueGreen,
+    ExposurePart,
     MirrorPart,
     Rolling,
     ShadowPart,
@@ -123,7 +125,9 @@ def _flip(said: BlueGreen) -> Iterator[Step]:
 
 def _canary(plan: Plan, spec: CanarySpec) -> Plan:
     said = spec.strategy.canary
-    steps = [step for part in said.steps for step in _step(part, plan.candidate)]
+    parts = [[*_step(part, plan.candidate)] for part in said.steps]
+    steps = [step for part in parts for step in part]
+    before = parts[: said.background.starting_step] if said.background else ()
     if [step for step in steps if isinstance(step, SetWeight)][-1:] != [WHOLE]:
         steps.append(WHOLE)
     return replace(
@@ -132,19 +136,49 @@ def _canary(plan: Plan, spec: CanarySpec) -> Plan:
         split=spec.split.split(),
         steps=tuple(steps),
         background=tuple(said.background.templates) if said.background else (),
-        background_from=said.background.starting_step if said.background else 0,
+        background_from=sum(map(len, before)),
+        shadows=_counted(plan, [step for step in steps if isinstance(step, Exposure)]),
     )
 
 
 def _step(said: StepPart, candidate: str) -> Iterator[Step]:
     if said.set_weight is not None:
         yield SetWeight(said.set_weight)
+    elif said.exposure is not None:
+        yield from _exposure(said.exposure, candidate)
     elif said.mirror is not None:
         yield Mirror(_shadow(said.mirror, candidate))
     elif said.analysis is not None:
         yield from _analysis(said.analysis)
     else:
         yield Pause(said.pause.duration if said.pause else None)
+
+
+def _exposure(said: ExposurePart, candidate: str) -> Iterator[Step]:
+    """Yield the comparison of all events that stable answers, and the budget behind it."""
+    step = Exposure(said.changed_per_hour, said.output, said.up_to, said.threshold, said.duration)
+    yield Mirror(replace(_beside(candidate), thresholds=_thresholds([step])))
+    yield step
+
+
+def _counted(plan: Plan, budgets: Sequence[Exposure]) -> tuple[Shadow, ...]:
+    """Return the plan's shadows; for a budget, stable beside what the candidate answers, too.
+
+    So the decisions that the candidate changes are counted; until it answers, that costs nothing.
+    """
+    if not budgets:
+        return plan.shadows
+    others = [shadow for shadow in plan.shadows if shadow.version != plan.stable]
+    return (*others, replace(_beside(plan.stable), thresholds=_thresholds(budgets)))
+
+
+def _beside(version: str) -> Shadow:
+    return Shadow(version, salt=f"shadow-{version}")
+
+
+def _thresholds(budgets: Sequence[Exposure]) -> tuple[tuple[str, float], ...]:
+    named = {step.output: step.threshold for step in budgets}
+    return tuple((name, value) for name, value in named.items() if value is not None)
 
 
 def _rolling(said: Rolling) -> Iterator[Step]:

@@ -1,6 +1,6 @@
 """The strategies of a rollout file, and the parts that they share (pure)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ConfigDict, Field
@@ -12,13 +12,14 @@ from modelwire_router.rollout_file.words import (
     Duration,
     Header,
     Line,
+    OutputName,
     Percent,
     Salt,
     TemplateName,
     Time,
 )
 
-STEPS = ("setWeight", "pause", "analysis", "mirror")
+STEPS = ("setWeight", "exposure", "pause", "analysis", "mirror")
 
 
 class Judged(Part):
@@ -60,13 +61,37 @@ class MirrorPart(Part):
     """What the draw is mixed with; without one, `shadow-VERSION`."""
 
 
+class ExposurePart(Part):
+    """A share that adapts: no more than so many decisions an hour differ from stable's."""
+
+    changed_per_hour: int = Field(ge=1, le=1_000_000_000)
+    """How many decisions may differ in an hour of event time."""
+    output: OutputName
+    """The output that is the decision."""
+    threshold: float | SkipJsonSchema[None] = None
+    """Where a score becomes another decision; without one, every difference is one."""
+    up_to: Percent = written(50)
+    """The candidate's share at the most, in percent."""
+    duration: Duration | SkipJsonSchema[None] = None
+    """How long it lasts; without one, until `modelwire promote`."""
+
+    @classmethod
+    def look(cls, said: Mapping[str, Any]) -> Iterator[Wrong]:
+        """See `Part`."""
+        if said.get("upTo") == 0:
+            what = "with upTo: 0 the candidate gets nothing"
+            yield Wrong(("upTo",), "E_EXPOSURE", what, "a percent", "a mirror shows as much")
+
+
 class StepPart(Part):
-    """One step: setWeight, pause, analysis or mirror."""
+    """One step: setWeight, exposure, pause, analysis or mirror."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     set_weight: Percent | SkipJsonSchema[None] = None
     """The candidate's share of the events, in percent."""
+    exposure: ExposurePart | SkipJsonSchema[None] = None
+    """The share that changes no more than so many decisions an hour."""
     pause: PausePart | SkipJsonSchema[None] = None
     """Wait: `{duration: 10m}`, or `{}` until somebody promotes."""
     analysis: AnalysisPart | SkipJsonSchema[None] = None
@@ -122,6 +147,26 @@ class Canary(Part):
                 f"there is no step {start}",
                 f"0 to {len(steps) - 1}: steps are counted from 0",
             )
+        yield from _budgets([fields(step) for step in steps])
+
+
+def _budgets(steps: Sequence[Mapping[str, Any]]) -> Iterator[Wrong]:
+    """Yield what is wrong between exposure budgets and the steps before them."""
+    weight: Any = 0
+    told: dict[object, object] = {}
+    for i, step in enumerate(steps):
+        weight = step.get("setWeight", weight)
+        if "exposure" not in step:
+            continue
+        said = fields(step["exposure"])
+        most, output, threshold = said.get("upTo", 50), said.get("output"), said.get("threshold")
+        if isinstance(weight, int | float) and isinstance(most, int | float) and 0 < most < weight:
+            what = f"the candidate has {weight} percent before, and {most} at the most here"
+            yield Wrong(("steps", i, "exposure"), "E_EXPOSURE", what, f"upTo: {weight} or more")
+        usable = isinstance(output, str) and threshold == threshold
+        if usable and told.setdefault(output, threshold) != threshold:
+            what = f"{output} with another threshold than at an earlier step"
+            yield Wrong(("steps", i, "exposure"), "E_EXPOSURE", what, f"threshold: {told[output]}")
 
 
 class Rolling(Part):

@@ -14,6 +14,7 @@ from modelwire_router.rollout_file.asking import fault, given, ruled
 from modelwire_router.rollout_file.near import nearest
 from modelwire_router.times import duration, moment
 from modelwire_schemas import names
+from modelwire_schemas.limits import MAX_WORD
 from modelwire_schemas.routing import BUCKETS
 
 EVENT = "event."
@@ -65,6 +66,15 @@ def _line(value: object) -> str:
     said = _text(value, "E_TEXT", "some words")
     if not said or not names.printable(said) or len(said) > 4096:
         raise fault("E_TEXT", f"{said[:40]!r}", "1 to 4096 printable characters, one line")
+    return said
+
+
+def _output(value: object) -> str:
+    said = _text(value, "E_OUTPUT", "late")
+    if not said or not names.printable(said) or len(said) > MAX_WORD:
+        raise fault(
+            "E_OUTPUT", f"output {said[:40]!r}", f"1 to {MAX_WORD} printable characters, one line"
+        )
     return said
 
 
@@ -169,6 +179,11 @@ Salt = Annotated[
     _schema("string", "What the draw is mixed with.", minLength=1, maxLength=MAX_SALT),
 ]
 Line = Annotated[str, BeforeValidator(_line), _schema("string", "A line of text.", minLength=1)]
+OutputName = Annotated[
+    str,
+    BeforeValidator(_output),
+    _schema("string", "The name of an output.", minLength=1, maxLength=MAX_WORD),
+]
 Url = Annotated[
     str, BeforeValidator(_url), _schema("string", "An http or https address.", format="uri")
 ]

@@ -1,12 +1,13 @@
 """How a version behaves, and what its consumers would report of so many events."""
 
-from collections.abc import Iterable, Set as AbstractSet
+from collections.abc import Sequence, Set as AbstractSet
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from modelwire_router.analysis.adding import add_sketches
-from modelwire_router.rollout.plan import OF_INPUTS, Measure, Plan, Query
+from modelwire_router.rollout.plan import OF_INPUTS, Exposure, Measure, Plan, Query
 from modelwire_router.simulation.drawn import (
     FINE,
     Array,
@@ -66,14 +67,19 @@ class Wanted:
         return bool(self.measures & measures)
 
 
-def wanted(plans: Iterable[Plan]) -> Wanted:
-    """Return what the metrics of plans look at."""
+def wanted(plans: Sequence[Plan]) -> Wanted:
+    """Return what the metrics and budgets of plans look at."""
     metrics = [m for plan in plans for template in plan.templates for m in template.metrics]
     queries = [m.source for m in metrics if isinstance(m.source, Query)]
+    budgets = [s for plan in plans for s in plan.steps if isinstance(s, Exposure)]
     of_inputs = {query.output for query in queries if query.measure in OF_INPUTS} - {""}
     names = {query.output for query in queries if query.measure not in OF_INPUTS} - {""}
+    names |= {budget.output for budget in budgets}
+    measures = {q.measure for q in queries} | (
+        {Measure.DISAGREEMENT} if budgets else set[Measure]()
+    )
     return Wanted(
-        frozenset(q.measure for q in queries),
+        frozenset(measures),
         tuple(sorted(names)) or ("score",),
         tuple(sorted(of_inputs)) or ("field",),
     )
@@ -84,6 +90,14 @@ def sample(wanted: Wanted) -> tuple[Output, ...]:
     field = binned(quantiles())
     counts = np.rint(field.share * FINE).astype(np.int64) * MANY
     return tuple(Output(name, sketch(field, counts)) for name in wanted.inputs)
+
+
+class Beside(NamedTuple):
+    """What a shadow is held against: who answers, and which share of the decisions differ."""
+
+    live: "Version"
+    version: str
+    changed: float
 
 
 class Version:
@@ -103,9 +117,9 @@ class Version:
         self.spread = float(shares @ (both - self.mean) ** 2) ** 0.5
 
     def window(
-        self, rng: np.random.Generator, empty: Window, events: int, live: "Version", against: str
+        self, rng: np.random.Generator, empty: Window, events: int, beside: Beside
     ) -> Window:
-        """Return a window with so many events; a shadow is held `against` the `live` one."""
+        """Return a window with so many events; a shadow's is `beside` those of another version."""
         failed = int(rng.binomial(events, self.behaviour.errors))
         counted = replace(
             empty,
@@ -123,7 +137,7 @@ class Version:
         if self._wanted.any(_OUTPUTS | _LABELS):
             counted = self._scored(rng, counted)
         if empty.role is Role.SHADOW and self._wanted.any(_PAIRS):
-            counted = replace(counted, pairs=self._pairs(rng, counted.predictions, live, against))
+            counted = replace(counted, pairs=self._pairs(rng, counted.predictions, beside))
         return counted
 
     def _scored(self, rng: np.random.Generator, window: Window) -> Window:
@@ -151,16 +165,15 @@ class Version:
             outcomes=tuple(replace(outcome, output=name) for name in names) if labelled else (),
         )
 
-    def _pairs(
-        self, rng: np.random.Generator, events: int, live: "Version", against: str
-    ) -> tuple[Pair, ...]:
+    def _pairs(self, rng: np.random.Generator, events: int, beside: Beside) -> tuple[Pair, ...]:
+        live = beside.live
         variance = self.spread**2 + live.spread**2 - 2 * ALIKE * self.spread * live.spread
         difference = normal(rng, events, self.mean - live.mean, variance**0.5)
         theirs = normal(rng, events, live.mean, live.spread)
         ours = replace(theirs, mean=theirs.mean + difference.mean, squares=events * self.spread**2)
-        unequal = int(rng.binomial(events, self.behaviour.changed))
-        sketches = Sketch(difference), Sketch(theirs), Sketch(ours)
-        return tuple(Pair(name, against, *sketches, unequal) for name in self._wanted.outputs)
+        changed = int(rng.binomial(events, beside.changed))
+        told = Sketch(difference), Sketch(theirs), Sketch(ours), changed, events, changed
+        return tuple(Pair(name, beside.version, *told) for name in self._wanted.outputs)
 
 
 def _scores(behaviour: Behaviour, label: int) -> Array:

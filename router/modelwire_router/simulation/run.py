@@ -15,9 +15,10 @@ from modelwire_router.analysis.samples import Samples
 from modelwire_router.changes import flip, together
 from modelwire_router.decide import World, decide
 from modelwire_router.outside.words import Answer, Question
+from modelwire_router.rollout.documents import candidates_weight
 from modelwire_router.rollout.machine import advance, begin, judged
-from modelwire_router.rollout.plan import Analyse, Hook, Metric, Pause, Plan
-from modelwire_router.simulation.behaviour import Behaviour, Version, sample, wanted
+from modelwire_router.rollout.plan import Analyse, Exposure, Hook, Metric, Pause, Plan
+from modelwire_router.simulation.behaviour import Behaviour, Beside, Version, sample, wanted
 from modelwire_router.simulation.streams import Stream
 from modelwire_router.virtual import folded
 from modelwire_schemas.fleet import FleetReport, VersionReport
@@ -31,7 +32,7 @@ from modelwire_schemas.release import (
     Tensor,
 )
 from modelwire_schemas.rollout import Phase, Rollout
-from modelwire_schemas.routing import ModelVersion, RoutingChanged
+from modelwire_schemas.routing import BUCKETS, ModelVersion, RoutingChanged
 from modelwire_schemas.telemetry import Role, Telemetry, Window
 
 START = 1_800_000_000_000
@@ -81,7 +82,8 @@ class Case:
 class Run(NamedTuple):
     """What became of one rollout: after how many ms, events, and events of the candidate.
 
-    `why` are the metrics that did not pass, where it was rolled back or paused.
+    `why` are the metrics that did not pass, where it was rolled back or paused. `weights` are the
+    candidate's buckets on the first route, since how many ms.
     """
 
     outcome: Outcome
@@ -89,6 +91,7 @@ class Run(NamedTuple):
     events: int
     exposed: int
     why: tuple[str, ...]
+    weights: tuple[tuple[int, int], ...] = ()
 
 
 def play(case: Case, seed: Sequence[int]) -> Run:
@@ -103,7 +106,8 @@ def play(case: Case, seed: Sequence[int]) -> Run:
     found = world.rollout(case.plans[0])
     why = tuple(dict.fromkeys(f.metric for f in found.findings)) if ended in _WHY else ()
     outcome = ended or Outcome.UNDECIDED
-    return Run(outcome, world.now - START, world.events, world.exposed, why)
+    weights = tuple(world.weights)
+    return Run(outcome, world.now - START, world.events, world.exposed, why, weights)
 
 
 _WHY = {Outcome.ROLLED_BACK, Outcome.PAUSED}
@@ -134,6 +138,7 @@ class _Virtual:
     def __init__(self, case: Case, rng: np.random.Generator) -> None:
         self.now = START
         self.events = self.exposed = 0
+        self.weights: list[tuple[int, int]] = [(0, 0)]
         self._case = case
         self._rng = rng
         self._state = begun(case.plans)
@@ -178,22 +183,30 @@ class _Virtual:
         changes = [send.change for send in decision.sends] or self._promoted()
         for change in changes:
             self._state = folded(self._state, change, self.now)
+        self._weigh()
         return bool(changes)
 
     def wait(self) -> None:
         """Go to the next time at which something may follow."""
         self.now = min(t for plan in self._case.plans for t in self._times(plan) if t > self.now)
 
+    def _weigh(self) -> None:
+        """Write down the candidate's share where it has changed."""
+        head = self._route(self._case.plans[0]).head.document
+        weight = BUCKETS if self._gets_all(self._case.plans[0]) else candidates_weight(head)
+        if weight != self.weights[-1][1]:
+            self.weights.append((self.now - START, weight))
+
     def _times(self, plan: Plan) -> Iterator[int]:
         rollout = self.rollout(plan)
         step = plan.steps[rollout.step]
-        own = (step.ms or 0) if isinstance(step, Analyse | Pause) else 0
+        own = (step.ms or 0) if isinstance(step, Analyse | Pause | Exposure) else 0
         yield rollout.since + own
         yield rollout.since + own + plan.ready_deadline
         yield rollout.since + self._case.operator_after
         yield START + self._case.ready_after
         yield START + self._case.at_most
-        if judged(plan, rollout):
+        if judged(plan, rollout) or isinstance(step, Exposure):
             ticks = max(1, (self.now - START) // (SPARSE * self._span))
             yield (self.now // self._span + ticks) * self._span
 
@@ -201,7 +214,7 @@ class _Virtual:
         """Return an operator's promotion where that is what all wait for."""
         standing = [(plan, self.rollout(plan)) for plan in self._case.plans]
         due = all(
-            isinstance(step := plan.steps[rollout.step], Pause)
+            isinstance(step := plan.steps[rollout.step], Pause | Exposure)
             and step.ms is None
             and self.now >= rollout.since + self._case.operator_after
             for plan, rollout in standing
@@ -259,13 +272,20 @@ class _Virtual:
                 ours = found.version == plan.candidate
                 if ours and found.role is Role.LIVE:
                     self.exposed += found.events
-                version = self._candidate if ours else self._stable
+                version, other = self._sides(plan, ours=ours)
                 empty = Window(
                     *(route.route, plan.model, found.version, found.variant, found.role),
                     *(accepted.revision, start, end - start),
                 )
                 if found.events:
-                    yield version.window(self._rng, empty, found.events, self._stable, plan.stable)
+                    yield version.window(self._rng, empty, found.events, other)
+
+    def _sides(self, plan: Plan, *, ours: bool) -> tuple[Version, Beside]:
+        """Return a version, and the other one that its shadow is held against."""
+        changed = self._case.candidate.changed
+        if ours:
+            return self._candidate, Beside(self._stable, plan.stable, changed)
+        return self._stable, Beside(self._candidate, plan.candidate, changed)
 
     def _route(self, plan: Plan) -> RouteState:
         return self._state.routes[plan.route]

@@ -1,5 +1,6 @@
 """Whom the events of a stream go to: drawn by weight, or recorded ones by their own keys."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
@@ -69,8 +70,11 @@ class Drawn:
             Routed(v.version, v.name, Role.LIVE, n)
             for v, n in zip(rule.variants, counts, strict=True)
         ]
+        own = Counter[str]()
+        for found in live:
+            own[found.version] += found.events
         unconditional = [s for s in document.shadows if s.match is None]
-        return [*live, *(_shadowed(s, events, rng) for s in unconditional)]
+        return [*live, *(_shadowed(s, events - own[s.version], rng) for s in unconditional)]
 
 
 @dataclass(slots=True)
@@ -116,7 +120,10 @@ class Recorded:
         sources = [(stream, partition, i) for i, (stream, partition) in turns]
         compiled = CompiledDocument(document, 1)
         assigned = assign_batch(compiled, self.keys, self.rows, None, sources)
-        return _Ways(assigned, [self._matched(shadow) for shadow in document.shadows])
+        versions = np.array([*(arm.version for arm in assigned.arms), ""], np.object_)
+        answered = versions[assigned.variant]
+        matched = [self._matched(s) & (answered != s.version) for s in document.shadows]
+        return _Ways(assigned, matched)
 
     def _matched(self, shadow: Shadow) -> Flags:
         if shadow.match is None:
@@ -126,7 +133,10 @@ class Recorded:
 
 
 class _Ways(NamedTuple):
-    """Which way each recorded event takes under a document, and which each shadow may get."""
+    """Which way each recorded event takes under a document, and which each shadow may get.
+
+    None gets what its own version answers.
+    """
 
     assigned: BatchAssignment
     matched: Sequence[Flags]

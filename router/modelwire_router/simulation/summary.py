@@ -10,6 +10,9 @@ from modelwire_router.simulation.run import Outcome, Run
 
 Row: TypeAlias = Mapping[str, Any]
 
+PLACES = 10
+"""At so many places of the time it is told which share a candidate had."""
+
 
 def rows(candidate: str, runs: Sequence[Run]) -> list[Row]:
     """Return a row for each outcome that came, in the order of their names there."""
@@ -32,7 +35,23 @@ def _row(candidate: str, outcome: Outcome, runs: Sequence[Run], of: int) -> Row:
         "events": _spread(run.events for run in runs),
         "candidate_events": _spread(run.exposed for run in runs),
         "why": dict(why.most_common()),
+        "weights": _weights(runs),
     }
+
+
+def _weights(runs: Sequence[Run]) -> list[Row]:
+    """Return the candidate's percent, run by run, at some places of the time that they took."""
+    whole = float(np.median([run.ms for run in runs]))
+    times = [whole * place / PLACES for place in range(PLACES)]
+    return [
+        {"minutes": time / 60_000, **_spread(_weight(run, time) / 100 for run in runs)}
+        for time in times
+    ]
+
+
+def _weight(run: Run, time: float) -> int:
+    """Return the candidate's buckets at a time (ms)."""
+    return next((w for since, w in reversed(run.weights) if since <= time), 0)
 
 
 def _spread(values: Iterable[float]) -> Row:

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from modelwire_router.rollout.plan import (
     Analyse,
+    Exposure,
     Hook,
     HookKind,
     Measure,
@@ -46,6 +47,14 @@ steps = st.one_of(
     st.builds(Pause, st.none() | some.naturals),
     st.builds(Analyse, some.few(some.names), some.naturals),
     st.builds(Mirror, some.shadows),
+    st.builds(
+        Exposure,
+        some.naturals,
+        some.words,
+        some.naturals,
+        st.none() | some.floats,
+        st.none() | some.naturals,
+    ),
 )
 hooks = st.builds(Hook, st.sampled_from(HookKind), some.texts, some.naturals)
 plans = st.builds(

@@ -12,6 +12,7 @@ from modelwire_publisher.plain_yaml import read
 from modelwire_router.rollout.documents import finished, prepared, stepped
 from modelwire_router.rollout.plan import (
     Analyse,
+    Exposure,
     Hook,
     HookKind,
     Measure,
@@ -117,6 +118,20 @@ GOLDEN = {
             Hook(HookKind.CONFIRM_PROMOTION, "http://gate.example/flights-late", 3000),
             Hook(HookKind.ROLLBACK, "http://pager.example/flights-late"),
         ),
+    ),
+    "exposure": replace(
+        BASIC,
+        strategy="canary",
+        split=Split(salt="flights-late-2026-12", field="tailnum"),
+        steps=(
+            Mirror(Shadow("2", 10_000, "shadow-2", thresholds=(("late", 0.5),))),
+            Exposure(120, "late", 5000, 0.5, 6 * HOUR),
+            SetWeight(10_000),
+        ),
+        shadows=(Shadow("1", 10_000, "shadow-1", thresholds=(("late", 0.5),)),),
+        templates=(Template("errors", (ERRORS,)),),
+        background=("errors",),
+        background_from=2,
     ),
     "rolling": replace(
         BASIC,

@@ -120,7 +120,41 @@ EXACT: dict[str, tuple[str, str]] = {
     "two things in a step": (
         canary("{setWeight: 5, pause: {}}"),
         "11:11: E_STEP: setWeight and pause in one step; "
-        "expected one of setWeight, pause, analysis, mirror; a step of its own for each",
+        "expected one of setWeight, exposure, pause, analysis, mirror; a step of its own for each",
+    ),
+    "a budget of nothing": (
+        canary("exposure: {changedPerHour: 0, output: late}"),
+        "11:38: E_RANGE: 0; expected 1 or more",
+    ),
+    "a budget without its output": (
+        canary("exposure: {changedPerHour: 9}"),
+        "11:11: E_MISSING: no output; add output",
+    ),
+    "an output that is none": (
+        canary("exposure: {changedPerHour: 9, output: 7}"),
+        '11:49: E_OUTPUT: 7 is no text; expected text, such as "late"',
+    ),
+    "a threshold that is no number": (
+        canary("exposure: {changedPerHour: 9, output: late, threshold: .nan}"),
+        "11:66: E_RANGE: nan; expected a finite number",
+    ),
+    "a budget that gives nothing": (
+        canary("exposure: {changedPerHour: 9, output: late, upTo: 0}"),
+        "11:61: E_EXPOSURE: with upTo: 0 the candidate gets nothing; expected a percent; "
+        "a mirror shows as much",
+    ),
+    "a budget below the weight before": (
+        canary("setWeight: 60", "exposure: {changedPerHour: 9, output: late}"),
+        "12:21: E_EXPOSURE: the candidate has 60 percent before, and 50 at the most here; "
+        "expected upTo: 60 or more",
+    ),
+    "two thresholds of one output": (
+        canary(
+            "exposure: {changedPerHour: 9, output: late, threshold: 0.5, duration: 1h}",
+            "exposure: {changedPerHour: 99, output: late, threshold: 0.3}",
+        ),
+        "12:21: E_EXPOSURE: late with another threshold than at an earlier step; "
+        "expected threshold: 0.5",
     ),
     "setWeight on a blue/green": (
         f"{HEAD}{BOTH}  strategy: {{blueGreen: {{setWeight: 5}}}}\n",

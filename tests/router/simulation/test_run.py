@@ -8,6 +8,7 @@ import pytest
 
 from modelwire_router.rollout.plan import (
     Analyse,
+    Exposure,
     Hook,
     HookKind,
     Measure,
@@ -236,3 +237,33 @@ def test_windows_are_as_long_as_intervals_have_in_common(
     metrics = tuple(replace(ERRORS, interval=interval) for interval in intervals)
     plan = replace(canary(), templates=(Template("guards", metrics),))
     assert tick((plan,)) == expected
+
+
+SHADOWS = (Shadow("1", salt="shadow-1"),)
+BUDGET = replace(
+    canary(),
+    steps=(Mirror(Shadow("2")), Exposure(120, "late", 5000, 0.5, 180 * MINUTE), SetWeight(BUCKETS)),
+    shadows=SHADOWS,
+    background=(),
+)
+KEYS = [f"N{number}" for number in range(2000)]
+
+
+@pytest.mark.parametrize(
+    "stream", [Drawn(), Recorded(KEYS, [{} for _ in KEYS])], ids=["drawn", "recorded"]
+)
+def test_a_budget_adapts_the_share_to_how_much_a_candidate_changes(
+    stream: Drawn | Recorded,
+) -> None:
+    found = {
+        changed: play(Case((BUDGET,), GOOD, replace(GOOD, changed=changed), stream, 1.4), (1,))
+        for changed in (0.05, 0.2, 0.0)
+    }
+    assert {run.outcome for run in found.values()} == {Outcome.PROMOTED}
+    last = {changed: run.weights[-2][1] for changed, run in found.items()}
+    assert last[0.0] == BUDGET.steps[1].weight  # type: ignore[union-attr]
+    assert 2.5 < last[0.05] / last[0.2] < 6
+    for changed, run in found.items():
+        assert run.exposed * changed <= 3 * 120
+        assert len(run.weights) < 25
+    assert found[0.2].exposed > 300

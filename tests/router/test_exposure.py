@@ -1,0 +1,30 @@
+"""An exposure budget on the real flights: real scorers, the real controller, virtual hours."""
+
+import pytest
+
+from benchmarks.decisions.exposure import Played, play
+
+pytestmark = pytest.mark.timeout(120)
+HOURS, RATE = 3, 3000
+
+
+@pytest.fixture(scope="module")
+def played() -> dict[int, Played]:
+    return {budget: play(budget, hours=HOURS, rate=RATE) for budget in (60, 120)}
+
+
+def test_no_hour_has_more_changed_decisions_than_the_budget(played: dict[int, Played]) -> None:
+    for budget, found in played.items():
+        assert len(found.hours()) == HOURS
+        assert max(found.hours()) <= budget
+        assert min(found.hours()[1:]) > budget / 4
+        assert sum(minute.exposed for minute in found.minutes) > budget
+
+
+def test_twice_the_budget_is_about_twice_the_share(played: dict[int, Played]) -> None:
+    once, twice = (played[budget].share(since=60) for budget in (60, 120))
+    assert 1.5 < twice / once < 2.7
+
+
+def test_the_log_holds_few_changes_of_the_share(played: dict[int, Played]) -> None:
+    assert all(found.changes <= 10 * HOURS for found in played.values())
