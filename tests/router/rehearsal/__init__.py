@@ -1,0 +1,1 @@
+"""A candidate and the stable version on events that were."""
