@@ -9,6 +9,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
+# What `make demo` plays: canary, shadow, ab, bluegreen or rolling.
+STORY ?= canary
+
 # Three stamps, each on top of the one before: the product, its extras, the tools.
 CORE := $(VENV)/.core
 FULL := $(VENV)/.full
@@ -57,11 +60,11 @@ soak: $(DEV) ## ten times as many random schedules, five times as many flights
 docs: $(DEV) ## run what README and docs show
 	$(BIN)/python -m pytest tests/docs
 
-demo: $(CORE) ## flights scored while versions are released, split and rolled back, in a minute
-	$(BIN)/modelwire demo
+demo: $(CORE) ## a good version goes on, a broken one goes back; STORY=shadow, ab, bluegreen, rolling
+	$(BIN)/modelwire demo --story $(STORY)
 
 demo-kafka: $(FULL) kafka ## the same on a real Kafka
-	$(BIN)/python -m tests.system.broker run -- $(BIN)/modelwire demo --kafka
+	$(BIN)/python -m tests.system.broker run -- $(BIN)/modelwire demo --kafka --story $(STORY)
 
 bench: $(DEV) kafka ## measure speed and memory; writes benchmarks/results.md and results.png
 	$(BIN)/python -m benchmarks.run

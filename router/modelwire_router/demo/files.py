@@ -1,11 +1,12 @@
-"""Where the demo's flights and models lie: in the installed package, or in a checkout."""
+"""Where the demo's files lie: in the installed package, or in a checkout."""
 
 from pathlib import Path
 
 from modelwire_schemas.errors import NotFound
 
 PACKAGE = Path(__file__).resolve().parents[1]
-FOLDERS = (PACKAGE / "demo_data", PACKAGE.parents[1] / "examples" / "flights")
+EXAMPLE = PACKAGE.parents[1] / "examples" / "flights"
+FOLDERS = (PACKAGE / "demo_data", EXAMPLE, EXAMPLE / "demo")
 
 
 def flights() -> Path:
@@ -16,6 +17,11 @@ def flights() -> Path:
 def model(name: str) -> Path:
     """Return the ONNX file `name`: v1, v2, v3, numeric, bomb or not_a_model."""
     return find(f"{name}.onnx")
+
+
+def rollout(name: str) -> Path:
+    """Return the rollout file `name`: canary, shadow, ab, bluegreen or rolling."""
+    return find(f"{name}.yaml")
 
 
 def find(file: str, folders: tuple[Path, ...] = FOLDERS) -> Path:

@@ -8,16 +8,26 @@ from pathlib import Path
 import pytest
 
 from modelwire_router.demo import files
+from modelwire_router.rollout_file.reading import read_rollouts
 from modelwire_schemas.errors import NotFound
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "examples" / "flights"
 MODELS = ("v1", "v2", "v3", "numeric", "bomb", "not_a_model")
+ROLLOUTS = ("canary", "shadow", "ab", "bluegreen", "rolling")
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_checkout_plays_its_own_example(name: str) -> None:
     assert files.model(name) == EXAMPLE / f"{name}.onnx"
+
+
+@pytest.mark.parametrize("name", ROLLOUTS)
+def test_a_rollout_file_of_the_demo_is_one_that_lint_passes(name: str) -> None:
+    path = files.rollout(name)
+    assert path == EXAMPLE / "demo" / f"{name}.yaml"
+    (wanted,) = read_rollouts((path,), None)
+    assert wanted.plan.strategy.lower() == name
 
 
 def test_the_flights_of_a_checkout_are_the_example_s() -> None:
@@ -36,7 +46,8 @@ def test_a_wheel_brings_the_files_to_where_they_are_looked_for(tmp_path: Path) -
         archive.extractall(tmp_path / "site")
     code = (
         "from modelwire_router.demo import files\n"
-        f"print(files.flights(), *map(files.model, {MODELS!r}), sep='\\n')"
+        f"print(files.flights(), *map(files.model, {MODELS!r}), "
+        f"*map(files.rollout, {ROLLOUTS!r}), sep='\\n')"
     )
     printed = subprocess.run(
         [sys.executable, "-S", "-c", code],  # -S: nothing of this environment, only the wheel
@@ -47,9 +58,12 @@ def test_a_wheel_brings_the_files_to_where_they_are_looked_for(tmp_path: Path) -
         check=True,
     ).stdout.split()
     data = tmp_path / "site" / "modelwire_router" / "demo_data"
-    assert [Path(line).parent for line in printed] == [data] * 7
+    assert [Path(line).parent for line in printed] == [data] * 12
+    brought = [Path(line) for line in printed]
+    folders = [EXAMPLE / "demo" if path.suffix == ".yaml" else EXAMPLE for path in brought]
     assert all(
-        Path(line).read_bytes() == (EXAMPLE / Path(line).name).read_bytes() for line in printed
+        path.read_bytes() == (folder / path.name).read_bytes()
+        for path, folder in zip(brought, folders, strict=True)
     )
 
 
