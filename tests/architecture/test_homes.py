@@ -43,6 +43,7 @@ HOMES: dict[str, str] = {
     "router/modelwire_router/cli/simulate.py": "plays runs in several processes",
     "router/modelwire_router/cli/stopping.py": "ends long verbs by a signal",
     "router/modelwire_router/controller.py": "is told to stop from anywhere",
+    "router/modelwire_router/drill/play.py": "plays a drill's application and controller",
     "router/modelwire_router/outside/asking.py": "asks the world outside, a few at a time",
     "router/modelwire_router/outside/notify.py": "tells webhooks behind the controller",
 }

@@ -22,6 +22,7 @@ VERBS = {
     "demo": "demo",
     "diff": "rollouts",
     "doctor": "doctor",
+    "drill": "drill",
     "explain": "explain",
     "feed": "streams",
     "fleet": "look",

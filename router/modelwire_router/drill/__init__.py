@@ -1,0 +1,1 @@
+"""A bad version, planted on purpose, and how soon a rollout file takes it back."""
