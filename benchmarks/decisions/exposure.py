@@ -1,10 +1,10 @@
-"""An exposure budget on the flights: real scorers and the real controller, in virtual time."""
+"""An exposure budget on the flights: real scoring and real controllers, in virtual time."""
 
 import secrets
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -100,7 +100,7 @@ class Played:
 
 
 class Desk:
-    """A namespace in memory, whose time is turned by hand, with one consumer and a controller."""
+    """A namespace in memory, whose time is turned by hand, with a consumer and two controllers."""
 
     def __init__(self, folder: Path) -> None:
         self.clock = ManualClock(SystemClock().now())
@@ -108,7 +108,9 @@ class Desk:
         self._publish()
         config = read_config({}, log=self.log.url, namespace=NAMESPACE, cache=folder)
         self.models = Models(config, self.log, clock=self.clock, hooks=Hooks())
-        self.controller = Controller(self.log, NAMESPACE, every=LOOK_S, clock=self.clock)
+        self.controllers = [
+            Controller(self.log, NAMESPACE, every=LOOK_S, clock=self.clock) for _ in range(2)
+        ]
         self._reporter = TelemetryReporter(
             self.log, NAMESPACE, self.models.live.recorder, self._told, self.models.live.collect
         )
@@ -138,7 +140,7 @@ class Desk:
         weight = candidates_weight(self._state().routes[ROUTE].head.document)
         times = begun + np.linspace(MINUTE // 20, MINUTE - 1, len(events)).astype(int)
         answers = self.models.route(ROUTE).predict_batch(events, at=times.tolist())
-        ours = np.array([answer.served_by == "2" for answer in answers])
+        ours = _by(answers, "2")
         self._turn(MINUTE)
         return Minute(weight, len(events), int(ours.sum()), int((ours & differ).sum()))
 
@@ -148,10 +150,12 @@ class Desk:
         self.clock.advance(ms)
         self._reporter.report()
         self.log.append(topic(NAMESPACE, "fleet"), seal(self.models.status(), source="played"))
-        looks, deadline = self.controller.looks, time.monotonic() + READY_S
-        while self.controller.looks < looks + 2:  # the first one may have begun before
+        looks = [controller.looks for controller in self.controllers]
+        deadline = time.monotonic() + READY_S
+        # A look that was under way has seen nothing of this
+        while any(c.looks < n + 2 for c, n in zip(self.controllers, looks, strict=True)):
             if time.monotonic() > deadline:
-                raise TimeoutError("the controller does not look")
+                raise TimeoutError("a controller does not look")
             time.sleep(LOOK_S)
         end = self.log.end(control_place(NAMESPACE))
         self.models.live.wait_for(lambda snapshot: snapshot.offset >= end, READY_S)
@@ -198,15 +202,18 @@ def flights(count: int) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def _desk(folder: Path) -> Iterator[Desk]:
+def _desk(folder: Path) -> Generator[Desk]:
     desk = Desk(folder)
-    running = threading.Thread(target=desk.controller.run)
-    running.start()
+    running = [threading.Thread(target=controller.run) for controller in desk.controllers]
+    for thread in running:
+        thread.start()
     try:
         yield desk
     finally:
-        desk.controller.stop()
-        running.join()
+        for controller in desk.controllers:
+            controller.stop()
+        for thread in running:
+            thread.join()
         desk.models.close()
 
 
@@ -215,6 +222,12 @@ def _decisions(desk: Desk, events: list[dict[str, Any]], version: str) -> Flags:
     route = desk.only(version)
     parts = [route.predict_batch(events[i : i + 4096]) for i in range(0, len(events), 4096)]
     return np.concatenate([late(part) for part in parts])
+
+
+def _by(answers: Answers, version: str) -> Flags:
+    """Return which events a version answered."""
+    by = np.array([told.served_by == version for told in answers.provenances])
+    return by[np.zeros(len(answers), np.intp) if answers.which is None else answers.which]
 
 
 def late(answers: Answers) -> Flags:

@@ -1,4 +1,4 @@
-"""An exposure budget on the real flights: real scorers, the real controller, virtual hours."""
+"""An exposure budget on the real flights: real scoring, two real controllers, virtual hours."""
 
 import pytest
 
