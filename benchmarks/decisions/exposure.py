@@ -67,12 +67,17 @@ spec:
 
 
 class Minute(NamedTuple):
-    """What became of a minute's events: the candidate's share, who answered, who decided what."""
+    """What became of a minute's events.
+
+    `weight` are the candidate's buckets, `exposed` the events that it answered, `changed` those of
+    them that stable would have decided otherwise, as both would have `differ` of all.
+    """
 
     weight: int
     events: int
     exposed: int
     changed: int
+    differ: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +147,9 @@ class Desk:
         answers = self.models.route(ROUTE).predict_batch(events, at=times.tolist())
         ours = _by(answers, "2")
         self._turn(MINUTE)
-        return Minute(weight, len(events), int(ours.sum()), int((ours & differ).sum()))
+        return Minute(
+            weight, len(events), int(ours.sum()), int((ours & differ).sum()), int(differ.sum())
+        )
 
     def _turn(self, ms: int) -> None:
         """Let time pass, and let everyone say how it stands and see what was said."""

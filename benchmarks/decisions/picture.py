@@ -1,10 +1,12 @@
-"""Four plots of what the experiments found."""
+"""Plots of what the experiments found."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.decisions.experiments import Arms, Rollbacks
+from benchmarks.decisions.exposure import PER_HOUR, Played
 from modelwire_router.analysis.arithmetic import Array
 
 OURS, OTHER, THIRD = "#2a7f62", "#c44536", "#5b6c8f"
@@ -41,6 +43,31 @@ def draw(path: Path, good: Rollbacks, seconds: Array, samples: Arms, ratio: Arra
     four = axes[1][1]
     four.step(*_shares(ratio), color=OURS, where="post")
     four.set(title="49/51 for 50/50: found", xlabel="events", ylabel="% of runs")
+    figure.tight_layout()
+    figure.savefig(path, dpi=100)
+    plot.close(figure)
+
+
+def draw_exposure(path: Path, played: Sequence[Played]) -> None:
+    """Write the candidate's share over time, and changed decisions an hour against their cap."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    from matplotlib import pyplot as plot
+
+    figure, (one, two) = plot.subplots(1, 2, figsize=(11, 4))
+    for found, colour in zip(played, (OURS, THIRD, OTHER), strict=True):
+        label = f"{found.budget} an hour"
+        hours = np.arange(len(found.minutes)) / PER_HOUR
+        share = [minute.weight / 100 for minute in found.minutes]
+        one.step(hours, share, color=colour, where="post", label=label)
+        changed = np.array([minute.changed for minute in found.minutes])
+        newest = np.convolve(changed, np.ones(PER_HOUR))[: len(changed)]
+        two.plot(hours, newest, color=colour, label=label)
+        two.axhline(found.budget, color=colour, linewidth=0.8, linestyle=":")
+    one.set(title="share of the candidate", xlabel="hours", ylabel="%")
+    one.legend()
+    two.set(title="changed decisions in the last 60 minutes", xlabel="hours", ylim=(0, None))
     figure.tight_layout()
     figure.savefig(path, dpi=100)
     plot.close(figure)

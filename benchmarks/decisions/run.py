@@ -1,17 +1,22 @@
-"""Runs the experiments and writes results.md and results.png beside it: a minute or two."""
+"""Runs the experiments and writes results.md and its plots: `analysis`, `exposure`, or both."""
 
+import re
+import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.decisions.experiments import Arms, Rollbacks, arms, detection, ratios, rollbacks
-from benchmarks.decisions.picture import draw
+from benchmarks.decisions.exposure import PER_HOUR, Played, play
+from benchmarks.decisions.picture import draw, draw_exposure
 from modelwire_router.analysis.arithmetic import Array
 
 HERE = Path(__file__).parent
 ROLLOUTS = 10_000
+BUDGETS, HOURS, RATE = (60, 120, 240), 8, 4800
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,19 @@ class Row:
 
 
 def main() -> None:
-    """Run everything."""
+    """Run the parts that are named, or all; what a part wrote before stays until it is run."""
+    parts = {"analysis": _analysis, "exposure": _exposure}
+    path = HERE / "results.md"
+    # Each part begins with a heading of the first level
+    before = re.split(r"(?m)^(?=# )", path.read_text(encoding="utf-8"))[1:] if path.exists() else ()
+    told = dict(zip(parts, before, strict=False))
+    for name in sys.argv[1:] or parts:
+        told[name] = parts[name]().rstrip() + "\n"
+        print(told[name])
+    path.write_text("\n".join(told[name] for name in parts if name in told), encoding="utf-8")
+
+
+def _analysis() -> str:
     begin = time.monotonic()
     hardest, usual = rollbacks(ROLLOUTS, 0.0, seed=1), rollbacks(ROLLOUTS, 0.2, seed=2)
     found = {slack: detection(ROLLOUTS // 5, slack, seed=3) for slack in (0.0, 0.2, 0.5)}
@@ -40,7 +57,49 @@ def main() -> None:
         *_ratios(wrong, right, rare),
     ]
     draw(HERE / "results.png", hardest, found[0.2], samples, wrong)
-    _write(HERE / "results.md", rows, time.monotonic() - begin)
+    return _told(rows, time.monotonic() - begin)
+
+
+def _exposure() -> str:
+    """Let three budgets cap the same flights."""
+    begin = time.monotonic()
+    found = [play(budget, hours=HOURS, rate=RATE) for budget in BUDGETS]
+    draw_exposure(HERE / "exposure.png", found)
+    rows = [row for one in found for row in _budget(one)]
+    shares = [one.share(since=PER_HOUR) for one in found]
+    rows += [
+        Row(f"share at {b} over share at {a}, behind the first hour", "about 2 x", f"{y / x:.2f} x",
+            1.5 <= y / x <= 2.5)
+        for a, b, x, y in zip(BUDGETS, BUDGETS[1:], shares, shares[1:], strict=False)
+    ]  # fmt: skip
+    return "\n".join([
+        "# How an exposure budget holds", "",
+        "Played by `python -m benchmarks.decisions.run exposure` in "
+        f"{time.monotonic() - begin:.0f} s: the flights of 2013, {RATE:,} an hour of virtual time "
+        f"for {HOURS} hours, scored by v1 (stable) and v2 (candidate) in one consumer; two "
+        "controllers decide each minute. A flight is called late from 0.5 on; v2 decides "
+        f"{_differ(found[0])} of an hour's flights otherwise. Changed decisions are counted from "
+        "the outputs: the flights that v2 answered and that v1 would have decided otherwise.", "",
+        *_table(rows), "", "![share and changed decisions an hour](exposure.png)", "",
+    ])  # fmt: skip
+
+
+def _budget(found: Played) -> list[Row]:
+    hours, worst = found.hours(), found.worst()
+    told = ", ".join(map(str, hours))
+    return [
+        Row(f"budget {found.budget}: most changed decisions in a clock hour", f"≤ {found.budget}",
+            f"{max(hours)} (hours: {told})", max(hours) <= found.budget),
+        Row("— in any 60 minutes on end", f"≤ {found.budget}", f"{worst}", worst <= found.budget),
+        Row("— share behind the first hour; changes of the share", "",
+            f"{found.share(since=PER_HOUR):.1%}; {found.changes}"),
+    ]  # fmt: skip
+
+
+def _differ(found: Played) -> str:
+    """Return the least and the largest share of an hour's flights that v2 decides otherwise."""
+    differ = np.array([one.differ for one in found.minutes]).reshape(HOURS, PER_HOUR).sum(1) / RATE
+    return f"{differ.min():.0%} to {differ.max():.0%}"
 
 
 def _rollbacks(limits: str, found: Rollbacks) -> list[Row]:
@@ -90,10 +149,8 @@ def _ratios(wrong: Array, right: Array, rare: Array) -> list[Row]:
     ]  # fmt: skip
 
 
-def _write(path: Path, rows: list[Row], seconds: float) -> None:
-    marks = {True: "yes", False: "no", None: ""}
-    table = [f"| {r.what} | {r.goal} | {r.measured} | {marks[r.met]} |" for r in rows]
-    text = "\n".join([
+def _told(rows: list[Row], seconds: float) -> str:
+    return "\n".join([
         "# How well the analysis decides", "",
         f"Simulated by `make decisions` in {seconds:.0f} s with fixed seeds, "
         "through the functions that the controller calls.", "",
@@ -102,11 +159,15 @@ def _write(path: Path, rows: list[Row], seconds: float) -> None:
         "half over the time, as a day does. Six metrics share the 1 %: error rate, p99 latency "
         "and log loss against stable, PSI and KS of the score, paired difference. Events are "
         "independent of each other; those of few keys are not.", "",
-        "| what | goal | measured | met |", "| --- | --- | --- | --- |", *table, "",
+        *_table(rows), "",
         "![false rollbacks, detection, samples, sample ratio](results.png)", "",
     ])  # fmt: skip
-    path.write_text(text, encoding="utf-8")
-    print(text)
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    marks = {True: "yes", False: "no", None: ""}
+    found = [f"| {r.what} | {r.goal} | {r.measured} | {marks[r.met]} |" for r in rows]
+    return ["| what | goal | measured | met |", "| --- | --- | --- | --- |", *found]
 
 
 if __name__ == "__main__":
