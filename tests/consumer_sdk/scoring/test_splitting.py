@@ -253,6 +253,17 @@ def test_no_version_goes_back_into_the_stream_that_is_split(world: World) -> Non
     assert len(world.read("in")) == 5
 
 
+def test_a_version_without_a_stream_is_stood_in_for_as_in_a_scorer(world: World) -> None:
+    world.flip("1")
+    world.split({"1": "50", "2": "50"})
+    world.feed("in", events())
+    with fork(world, {"2": "in"}) as splitter:
+        splitter.knows()
+        assert splitter.run().streams == {"in.1": COUNT}
+    meant = Counter(told(record)["routed_to"] for _, record in handed_on(world, "1").values())
+    assert meant.keys() == {"1", "2"}
+
+
 @pytest.mark.parametrize("pattern", ["", "in", "in.{variant}", "in.{version}.{x}", "{version", "}"])
 def test_a_pattern_gives_every_version_a_stream(pattern: str) -> None:
     with pytest.raises(Rejected, match="E_PATTERN"):
