@@ -11,63 +11,83 @@ from modelwire.version import VERSION
 from modelwire_router.cli.session import Session
 from modelwire_schemas.errors import ModelwireError, one_line
 
-VERBS = {
-    "abort": "stops",
-    "apply": "routes",
-    "approve": "proposals",
-    "cache": "cache",
-    "completion": "completion",
-    "confirm": "routes",
-    "controller": "controller",
-    "demo": "demo",
-    "diff": "rollouts",
-    "doctor": "doctor",
-    "drill": "drill",
-    "explain": "explain",
-    "feed": "streams",
-    "fleet": "look",
-    "flip": "routes",
-    "freeze": "stops",
-    "get": "rollouts",
-    "history": "look",
-    "join-labels": "labels",
-    "lint": "lint",
-    "pause": "rollouts",
-    "plan": "plan",
-    "policy": "policy",
-    "promote": "rollouts",
-    "proposals": "proposals",
-    "prune": "releases",
-    "publish": "publish",
-    "read": "streams",
-    "rehearse": "rehearse",
-    "releases": "releases",
-    "resume": "rollouts",
-    "retry": "rollouts",
-    "rollback": "routes",
-    "score": "score",
-    "show": "releases",
-    "simulate": "simulate",
-    "split": "routes",
-    "split-stream": "split_stream",
-    "status": "look",
-    "topics": "topics",
-    "undo": "routes",
-    "unfreeze": "stops",
-    "watch": "publish",
-    "why-not": "why_not",
-    "withdraw": "releases",
+SECTIONS = {
+    "Release": {
+        "publish": "publish",
+        "watch": "publish",
+        "releases": "releases",
+        "show": "releases",
+        "withdraw": "releases",
+        "prune": "releases",
+    },
+    "Route": {
+        "flip": "routes",
+        "confirm": "routes",
+        "split": "routes",
+        "undo": "routes",
+        "rollback": "routes",
+        "status": "look",
+        "fleet": "look",
+        "why-not": "why_not",
+        "history": "look",
+        "explain": "explain",
+    },
+    "Roll out": {
+        "apply": "routes",
+        "diff": "rollouts",
+        "get": "rollouts",
+        "promote": "rollouts",
+        "pause": "rollouts",
+        "resume": "rollouts",
+        "abort": "stops",
+        "retry": "rollouts",
+        "freeze": "stops",
+        "unfreeze": "stops",
+        "controller": "controller",
+    },
+    "Look ahead": {
+        "lint": "lint",
+        "plan": "plan",
+        "rehearse": "rehearse",
+        "simulate": "simulate",
+        "drill": "drill",
+    },
+    "Streams": {
+        "score": "score",
+        "split-stream": "split_stream",
+        "join-labels": "labels",
+        "feed": "streams",
+        "read": "streams",
+        "topics": "topics",
+    },
+    "Rights": {"policy": "policy", "proposals": "proposals", "approve": "proposals"},
+    "This machine": {
+        "demo": "demo",
+        "doctor": "doctor",
+        "cache": "cache",
+        "completion": "completion",
+    },
 }
-"""Every verb and its module in this folder; the command in it has the verb's name."""
+"""Every verb, in the order of its use, and its module in this folder."""
+
+VERBS = {verb: module for verbs in SECTIONS.values() for verb, module in verbs.items()}
 
 
 class Verbs(click.Group):
     """Loads a verb's module when the verb is used: a read verb must not wait for the others."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the verbs in the order of the alphabet."""
+        """Return the verbs."""
         del ctx
-        return sorted(VERBS)
+        return list(VERBS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs section by section."""
+        width = formatter.width - max(map(len, VERBS)) - 6
+        for title, verbs in SECTIONS.items():
+            commands = ((verb, self.get_command(ctx, verb)) for verb in verbs)
+            with formatter.section(title):
+                formatter.write_dl([(v, c.get_short_help_str(width)) for v, c in commands if c])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a verb's command; None for an unknown one, which click reports."""
