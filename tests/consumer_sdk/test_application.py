@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +26,10 @@ from tests.models.good import mlp, with_version_id
 from tests.models.hostile import bomb
 from tests.processes import python, running
 from tests.waiting import eventually
-from tests.world import NAMESPACE, READY_S, ROUTE, World, contract, event, listening
+from tests.world import NAMESPACE, READY_S, ROUTE, World, contract, event, listening, release_of
+
+FAR = 4_102_444_800_000
+"""New Year 2100 (ms)."""
 
 
 def states(models: Models) -> dict[str, str]:
@@ -323,8 +327,10 @@ def test_an_application_goes_on_without_its_log_and_recovers(world: World) -> No
         eventually(lambda: route.predict(event()).version == "2")
 
 
-def test_an_application_starts_from_its_cache_and_recovers(world: World) -> None:
-    world.release("1", "2")
+@pytest.mark.parametrize("valid_until", [0, FAR], ids=["for-ever", "valid-until"])
+def test_an_application_starts_from_its_cache_and_recovers(world: World, valid_until: int) -> None:
+    world.send(replace(release_of(with_version_id(1), "1"), valid_until=valid_until))
+    world.release("2")
     world.flip("1")
     with world.connect() as models:
         models.route(ROUTE).wait_until_ready(READY_S)

@@ -16,7 +16,7 @@ from modelwire.loading.verdicts import ProbeRequest
 from modelwire_log.contract import Log
 from modelwire_log.envelope import open_envelope
 from modelwire_schemas.codec import content_digest, decode, encode
-from modelwire_schemas.control import Command, ControlRecord
+from modelwire_schemas.control import Command, ControlRecord, fold_of
 from modelwire_schemas.errors import Corrupt, Rejected, Unavailable
 from modelwire_schemas.generations import Kind
 from modelwire_schemas.names import topic
@@ -91,7 +91,7 @@ class Bringer:
         while self._unkept:
             kept, published = self._unkept.popitem()
             bare = replace(published, artifact=replace(published.artifact, inline=(), chunks=()))
-            command = Command(request_id="0", content=content_digest(bare), expires=0)
+            command = Command("0", content_digest(bare), expires=0, fold=fold_of(bare))
             self.cache.states.save(kept, encode(ControlRecord(command, bare)), durable=False)
 
     def _from_log(self, release: Release) -> ReleasePublished:
