@@ -16,6 +16,7 @@ from modelwire.clock import Clock
 from modelwire.config import Config
 from modelwire.control.follower import Control, Follower
 from modelwire.control.horizon import Reading
+from modelwire.control.policy import run_out, told_run_out
 from modelwire.control.saved import dump, load, state_hash
 from modelwire.control.state import Release, State
 from modelwire.hooks import Hooks
@@ -79,6 +80,7 @@ class Runtime:
         self._shelf = Shelf()
         self._holds: dict[ModelVersion, Hold] = {}
         self._told: dict[str, str] = {}
+        self._told_run_out: set[ModelVersion] = set()
         self._hash = (-2, "")
         self._kept_name = f"{config.namespace}-{hashlib.sha256(log.url.encode()).hexdigest()[:16]}"
         self._kept_s = 0.0
@@ -179,7 +181,7 @@ class Runtime:
             horizon=control.horizon,
             stale_since=control.stale_since,
             routes=tuple(sorted(self._routes)),
-            versions=self._pipeline.reports(self._serving(snapshot)),
+            versions=self._pipeline.reports(self._serving(snapshot), self._run_out()),
             group=self._config.group,
             capabilities=self._capabilities,
             errors=self._counted(snapshot),
@@ -187,6 +189,22 @@ class Runtime:
             resident=sum(s.model.resident for s in snapshot.warm.values()),
             goodbye=goodbye,
         )
+
+    def _run_out(self) -> frozenset[ModelVersion]:
+        """Return the versions that answer although their releases ran out; each is told of once."""
+        control = self._control
+        opened = [r for n, r in control.state.routes.items() if n in self._routes]
+        now = max(control.state.now, self._present(control.reading))
+        found = {
+            ModelVersion(release.model, release.version): told_run_out(route, release)
+            for route, release in run_out(control.state, opened, now)
+        }
+        with self._building:
+            new = found.keys() - self._told_run_out
+            self._told_run_out |= new
+        for version in new:
+            logger.warning("%s", found[version])
+        return frozenset(found)
 
     def measured(self, windows: Sequence[Window]) -> Telemetry:
         """Return what this instance says of windows of one route."""

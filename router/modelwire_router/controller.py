@@ -10,6 +10,7 @@ from dataclasses import replace
 from modelwire.clock import Clock, SystemClock
 from modelwire.control.commands import By, request_of, submit
 from modelwire.control.horizon import Reading
+from modelwire.control.policy import run_out, told_run_out
 from modelwire.control.reading import control_place
 from modelwire.reporting.reporter import Reporter
 from modelwire.version import VERSION
@@ -24,8 +25,8 @@ from modelwire_router.rollout.plan import HookKind, Plan
 from modelwire_router.snapshots import Snapshots
 from modelwire_schemas.control import FOLD_VERSION
 from modelwire_schemas.errors import ModelwireError
-from modelwire_schemas.fleet import FleetReport
-from modelwire_schemas.rollout import Phase
+from modelwire_schemas.fleet import RUN_OUT, FleetReport
+from modelwire_schemas.rollout import Phase, Rollout
 
 logger = logging.getLogger("modelwire.controller")
 
@@ -91,6 +92,7 @@ class Controller:
         self._stop = threading.Event()
         self._trouble = ""
         self._unread: set[str] = set()
+        self._run_out: set[str] = set()
         self._reporter = Reporter(log, namespace, self._report, self._note, clock=machine)
 
     def stop(self) -> None:
@@ -125,6 +127,7 @@ class Controller:
             self._tell_fault(route, fault)
         for send in decision.sends:
             self._send(send)
+        self._tell_run_out(now)
         self._snapshots.keep(self._observer.state)
         self.looks += 1
         return decision
@@ -175,17 +178,10 @@ class Controller:
         for rollout in rollouts:
             plan = read_plan(rollout.plan)
             ended = rollout.phase is Phase.ROLLED_BACK
-            notice = Notice(
-                route=plan.route,
-                model=plan.model,
-                rollout=rollout.id,
-                stable=plan.stable,
-                candidate=plan.candidate,
-                step=rollout.step,
-                id=f"{self._namespace}@{offset}",
+            name = f"{self._namespace}@{offset}"
+            notice = replace(
+                _event(plan, rollout, name, send.change.decided_at, send.told),
                 kind=HookKind.ROLLBACK if ended else HookKind.EVENT,
-                at=send.change.decided_at,
-                text=send.told,
                 findings=rollout.findings,
             )
             self._tell(plan, notice)
@@ -193,6 +189,21 @@ class Controller:
             if why:
                 kind = HookKind.RETRAIN_WANTED
                 self._tell(plan, replace(notice, id=f"{notice.id}/{kind}", kind=kind, findings=why))
+
+    def _tell_run_out(self, now: int) -> None:
+        """Tell once of every version that answers although its release has run out."""
+        state = self._observer.state
+        for route, release in run_out(state, state.routes.values(), now):
+            name = f"{self._namespace}/{route.route}/{release.version}/{RUN_OUT}"
+            if name in self._run_out:
+                continue
+            self._run_out.add(name)
+            text = told_run_out(route, release)
+            logger.warning("%s", text)
+            rollout = route.head.document.rollout
+            if rollout is not None and route.route not in self._unread:
+                plan = read_plan(rollout.plan)
+                self._tell(plan, _event(plan, rollout, name, now, text))
 
     def _tell(self, plan: Plan, notice: Notice) -> None:
         for hook in plan.hooks:
@@ -230,3 +241,19 @@ class Controller:
         if route not in self._unread:
             self._unread.add(route)
             logger.error("the rollout of %s is left alone: %s", route, fault)
+
+
+def _event(plan: Plan, rollout: Rollout, name: str, at: int, text: str) -> Notice:
+    """Return a notice of what happened to a rollout, or to what it left; `at` in ms."""
+    return Notice(
+        route=plan.route,
+        model=plan.model,
+        rollout=rollout.id,
+        stable=plan.stable,
+        candidate=plan.candidate,
+        step=rollout.step,
+        id=name,
+        kind=HookKind.EVENT,
+        at=at,
+        text=text,
+    )

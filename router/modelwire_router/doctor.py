@@ -9,6 +9,7 @@ from pathlib import Path
 
 from modelwire.config import CACHE, default_cache
 from modelwire.control.horizon import MARGIN
+from modelwire.control.policy import run_out, told_run_out
 from modelwire.control.reading import after_offset, control_place, fold_log
 from modelwire.control.saved import state_hash
 from modelwire.control.snapshots import beginning, snapshot_place
@@ -18,6 +19,7 @@ from modelwire_log.open import open_log
 from modelwire_router.fleet import newest_reports
 from modelwire_router.readiness import HEARD_MS
 from modelwire_schemas.errors import ModelwireError, Rejected
+from modelwire_schemas.fleet import RUN_OUT
 
 POLLING = 100
 """Ms between two questions for the log's end (the follower's)."""
@@ -54,6 +56,7 @@ def examine(url: str, namespace: str) -> list[Finding]:
             ("topics", lambda: _topics(log, namespace)),
             ("lead", lambda: _lead(log, namespace)),
             ("snapshots", lambda: _snapshots(log, namespace)),
+            ("releases", lambda: _releases(log, namespace)),
             ("clock", lambda: _clock(log, namespace)),
             ("fleet", lambda: _fleet(log, namespace)),
         ]
@@ -118,6 +121,17 @@ def _snapshots(log: Log, namespace: str) -> Finding:
     )
 
 
+def _releases(log: Log, namespace: str) -> Finding:
+    """Look for what answers although its release has run out."""
+    state = fold_log(log, namespace)
+    now = max(state.now, int(time.time() * 1000))
+    told = [told_run_out(route, r) for route, r in run_out(state, state.routes.values(), now)]
+    if told:
+        todo = f"modelwire status names {'it' if len(told) == 1 else f'all {len(told)}'}"
+        return Finding("releases", ok=False, found=told[0], todo=todo)
+    return Finding("releases", ok=True, found="none that answers has run out")
+
+
 def _clock(log: Log, namespace: str) -> Finding:
     heard = [when for _, when in newest_reports(log, namespace)]
     if not heard:
@@ -136,7 +150,8 @@ def _fleet(log: Log, namespace: str) -> Finding:
     live = [r for r, heard in reports if not r.goodbye and now - heard <= HEARD_MS]
     hashes = {(r.offset, r.state_hash) for r in live}
     split = len(hashes) != len({offset for offset, _ in hashes})
-    refused = sorted({f"{v.version} {v.code}" for r in live for v in r.versions if v.code})
+    coded = [v for r in live for v in r.versions if v.code and v.code != RUN_OUT]
+    refused = sorted({f"{v.version} {v.code}" for v in coded})
     found = f"{len(live)} live"
     if split:
         return Finding("fleet", ok=False, found=f"{found}, and they differ in state at one offset")

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from modelwire.control.history import Past
+from modelwire.control.policy import run_out
 from modelwire.control.proposals import needed_for
 from modelwire.control.state import ALWAYS, Accepted, RouteState, State
 from modelwire.control.timeline import reachable, way_back
 from modelwire_router.readiness import HEARD_MS, enough
 from modelwire_router.rollout.telling import standing_row
 from modelwire_schemas.control import Body
-from modelwire_schemas.fleet import FleetReport
+from modelwire_schemas.fleet import RUN_OUT, FleetReport
 from modelwire_schemas.policy import PolicySet
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
 from modelwire_schemas.routing import (
@@ -77,7 +78,7 @@ def _route_row(state: State, route: RouteState, fleet: Sequence[FleetReport], no
         "rollout": _told_rollout(route),
         "frozen": _told_freeze(route),
         "goes_back": back and back.effective,
-        "expired": _expired(state, current, now),
+        "expired": [release.version for _, release in run_out(state, [route], now)],
         "scheduled": [
             {"revision": a.revision, "shares": shares(a.document), "effective": a.effective}
             for a in in_reach
@@ -100,14 +101,6 @@ def _told_freeze(route: RouteState) -> str:
     if frozen is None:
         return ""
     return f"{frozen.author or 'somebody'}{f': {frozen.reason}' if frozen.reason else ''}"
-
-
-def _expired(state: State, accepted: Accepted, now: int) -> list[str]:
-    """Return the versions that events go to although their releases have run out."""
-    named = [
-        state.release(accepted.document.model, version) for version in accepted.document.weighted()
-    ]
-    return [r.version for r in named if r and 0 < r.valid_until <= now]
 
 
 def proposal_rows(state: State) -> list[Row]:
@@ -140,7 +133,7 @@ def fleet_rows(reports: Iterable[tuple[FleetReport, int]], now: int) -> list[Row
 
 
 def _fleet_row(report: FleetReport, heard: int, now: int) -> Row:
-    refused = [f"{v.version} {v.code}" for v in report.versions if v.code]
+    coded = [v for v in report.versions if v.code]
     if report.goodbye:
         condition = "gone"
     elif now - heard > HEARD_MS:
@@ -154,7 +147,8 @@ def _fleet_row(report: FleetReport, heard: int, now: int) -> Row:
         "routes": ", ".join(report.routes),
         "versions": ", ".join(f"{v.version} {v.state}" for v in report.versions),
         "offset": report.offset,
-        "refused": ", ".join(refused),
+        "refused": ", ".join(f"{v.version} {v.code}" for v in coded if v.code != RUN_OUT),
+        "expired": ", ".join(v.version for v in coded if v.code == RUN_OUT),
         "predictions": report.predictions,
         "megabytes": report.resident // 1_000_000,
         "state_hash": report.state_hash,

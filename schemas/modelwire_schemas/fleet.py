@@ -6,10 +6,16 @@ RESOURCE_FIRST = "resource-first"
 """The capability of an instance that may lack room for two versions: until its time comes, the
 next one waits there verified and probed (R18)."""
 
+RUN_OUT = "E_EXPIRED_RELEASE"
+"""The code of a version that answers although its release has run out; it is no refusal."""
+
 
 @dataclass(frozen=True, slots=True)
 class VersionReport:
-    """One version in one instance: its state, and the code and detail of a refusal (NACK)."""
+    """One version in one instance: its state, and the code and detail of a refusal (NACK).
+
+    What goes on answering although its release has run out has the code RUN_OUT.
+    """
 
     model: str
     version: str

@@ -1,13 +1,15 @@
 """What the namespace's policy allows: rights, approvals, blackouts, releases that ran out; pure."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from modelwire.control.state import Release, RouteState, State
-from modelwire.control.timeline import under_way
+from modelwire.control.timeline import current, under_way
 from modelwire_schemas.control import Command
 from modelwire_schemas.errors import Rejected
+from modelwire_schemas.fleet import RUN_OUT
 from modelwire_schemas.policy import Act, Blackout, PolicySet, Right, matches
 from modelwire_schemas.routing import Change, RoutingChanged, RoutingDocument, SplitBy
 
@@ -79,12 +81,34 @@ def check_valid(state: State, body: RoutingChanged, change: Change, release: Rel
     before = _weights(route.head.document)[release.version] if route else 0
     if _weights(change.document)[release.version] > before:
         raise Rejected(
-            "E_EXPIRED_RELEASE",
+            RUN_OUT,
             f"{release.model} {release.version} was valid until {release.valid_until}",
             where=f"route {change.document.route}",
             expected="no new weight for it",
             todo="release a newer version",
         )
+
+
+def run_out(
+    state: State, routes: Iterable[RouteState], now: int
+) -> Iterator[tuple[RouteState, Release]]:
+    """Yield the routes that at `now` (ms) give events to releases that have run out."""
+    for route in routes:
+        accepted = current(route, now)
+        if accepted is not None:
+            model, named = accepted.document.model, accepted.document.weighted()
+            found = (state.release(model, version) for version in named)
+            yield from ((route, r) for r in found if r and 0 < r.valid_until <= now)
+
+
+def told_run_out(route: RouteState, release: Release) -> str:
+    """Return in words that a release has run out and answers all the same."""
+    until = datetime.fromtimestamp(release.valid_until / 1000, UTC)
+    return (
+        f"{RUN_OUT}: {release.model} {release.version} answers although its release ran out, "
+        f"route {route.route}, valid until {until:%Y-%m-%dT%H:%M:%SZ}; publish a newer version "
+        "and flip to it"
+    )
 
 
 def asked_for(state: State, body: RoutingChanged) -> int:

@@ -75,6 +75,11 @@ def reachable(route: RouteState, now: int) -> tuple[Accepted, ...]:
     return route.timeline[max(0, past - 1) :]
 
 
+def current(route: RouteState, now: int) -> Accepted | None:
+    """Return the newest document that has taken effect at `now` (ms)."""
+    return next((a for a in reversed(route.timeline) if a.effective <= now), None)
+
+
 def under_way(route: RouteState, earliest: int) -> Rollout | None:
     """Return the rollout that can still be aborted: it is not over, or its end is to come."""
     rollout = route.head.document.rollout

@@ -11,7 +11,7 @@ from modelwire.control.state import Release, State
 from modelwire.loading.policy import Drop, Held, Load, MemoryPolicy, NoRoom, Prepare, plan
 from modelwire.loading.states import Told, VersionState, follows
 from modelwire_schemas.errors import ModelwireError, Unavailable
-from modelwire_schemas.fleet import VersionReport
+from modelwire_schemas.fleet import RUN_OUT, VersionReport
 from modelwire_schemas.routing import ModelVersion
 
 logger = logging.getLogger("modelwire.loading")
@@ -109,26 +109,37 @@ class Pipeline:
         """Return how far every version is."""
         return dict(self._progress)
 
-    def reports(self, serving: frozenset[ModelVersion]) -> tuple[VersionReport, ...]:
-        """Return what the fleet is told of every version; `serving` are those in force."""
+    def reports(
+        self, serving: frozenset[ModelVersion], run_out: Collection[ModelVersion] = ()
+    ) -> tuple[VersionReport, ...]:
+        """Return what the fleet is told of every version; `serving` are those in force.
+
+        `run_out` are those of them whose releases have run out.
+        """
         return tuple(
-            self._report(version, progress, version in serving)
+            self._report(version, progress, serving, run_out)
             for version, progress in sorted(
                 self._progress.items(), key=lambda item: (item[0].model, item[0].version)
             )
         )
 
-    def _report(self, version: ModelVersion, progress: Progress, in_force: bool) -> VersionReport:  # noqa: FBT001
+    def _report(
+        self,
+        version: ModelVersion,
+        progress: Progress,
+        serving: frozenset[ModelVersion],
+        run_out: Collection[ModelVersion],
+    ) -> VersionReport:
         release = self._wants.state.release(version.model, version.version)
         state = progress.state
-        if in_force and follows(state, VersionState.SERVING):
+        if version in serving and follows(state, VersionState.SERVING):
             state = VersionState.SERVING
         return VersionReport(
             model=version.model,
             version=version.version,
             digest=release.artifact.digest if release else "",
             state=str(state),
-            code=progress.code,
+            code=progress.code or (RUN_OUT if version in run_out else ""),
             detail=progress.detail,
             resident=self._resident.get(version, 0),
         )

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from modelwire.control.state import Accepted, RouteState
-from modelwire.control.timeline import reachable
+from modelwire.control.state import RouteState
+from modelwire.control.timeline import current, reachable
 from modelwire_schemas.routing import ModelVersion, RoutingDocument
 
 
@@ -69,9 +69,9 @@ def wanted(routes: Iterable[RouteState], now: int) -> tuple[ModelVersion, ...]:
     rungs: list[list[ModelVersion]] = [[] for _ in range(6)]
     for route in routes:
         in_reach = reachable(route, now)
-        current = _newest_effective(in_reach, now)
+        newest = current(route, now)
         for accepted in in_reach:
-            _sort_in(rungs, accepted.document, scheduled=accepted is not current)
+            _sort_in(rungs, accepted.document, scheduled=accepted is not newest)
         for earlier in route.recent[:1]:
             rungs[2] += [_of(earlier.document, v) for v in earlier.document.weighted()]
     return tuple(dict.fromkeys(version for rung in rungs for version in rung))
@@ -79,8 +79,8 @@ def wanted(routes: Iterable[RouteState], now: int) -> tuple[ModelVersion, ...]:
 
 def in_force(routes: Iterable[RouteState], now: int) -> frozenset[ModelVersion]:
     """Return what documents in force at `now` (ms) give events to: it is due, and cannot wait."""
-    current = [_newest_effective(reachable(route, now), now) for route in routes]
-    return frozenset(_of(a.document, v) for a in current if a for v in a.document.weighted())
+    found = [current(route, now) for route in routes]
+    return frozenset(_of(a.document, v) for a in found if a for v in a.document.weighted())
 
 
 def plan(
@@ -132,10 +132,6 @@ def _towards(
     if sum(h.resident for h in below) >= short:
         return Drop(max(below, key=lambda h: wants.index(h.version)).version)
     return NoRoom(missing, short)
-
-
-def _newest_effective(accepted: Sequence[Accepted], now: int) -> Accepted | None:
-    return next((a for a in reversed(accepted) if a.effective <= now), None)
 
 
 def _sort_in(

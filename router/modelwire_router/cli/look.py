@@ -114,6 +114,8 @@ def fleet(session: Session) -> None:
     for row in rows:
         if row["refused"]:
             session.say(f"{row['instance']} refused {row['refused']}")
+        if row["expired"]:
+            session.say(f"{row['instance']} serves {row['expired']}, whose release has run out")
 
 
 @click.command()
