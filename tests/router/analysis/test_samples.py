@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 from modelwire_router.analysis.adding import add_sketches
 from modelwire_router.analysis.samples import AHEAD, Samples
-from modelwire_schemas.telemetry import Bin, Moments, Output, Sketch, Telemetry, Window
+from modelwire_schemas.telemetry import Bin, Moments, Output, Pair, Sketch, Telemetry, Window
 from tests.router.analysis.made import ROUTE, T0, report, sketch, window
 
 
@@ -107,6 +107,9 @@ BAD = {
     "negative sum": window("2", events=1, latency=Sketch(Moments(2, 0.0, -1.0))),
     "count is negative": window("2", events=-1),
     "negative": replace(window("2", events=1), errors=(("E_X", -3),)),
+    "more decisions are changed than compared": replace(
+        window("2", events=1), pairs=(Pair("late", "1", Sketch(), Sketch(), Sketch(), 0, 1, 2),)
+    ),
     "a count is negative": window("2", events=1, latency=Sketch(Moments(1), (Bin(1, -1),))),
     "in the future": window("2", (AHEAD + 20_000) // 10_000, events=1),
     "span is 0": replace(window("2", events=1), span=0),

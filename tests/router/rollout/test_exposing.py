@@ -6,7 +6,7 @@ import pytest
 
 from modelwire.control.state import RouteState
 from modelwire_router.analysis.exposure import Exposed
-from modelwire_router.rollout.exposing import aim, allowed
+from modelwire_router.rollout.exposing import aim, allowed, finding
 from modelwire_router.rollout.machine import Look, advance, begin, next_step, pause, waits_for
 from modelwire_router.rollout.plan import Exposure, Mirror, Pause
 from modelwire_schemas.rollout import Judgement, Phase
@@ -97,6 +97,16 @@ def test_without_numbers_the_share_stays_where_it_is(known: Exposed) -> None:
     held = replace(route, head=replace(route.head, effective=NOW))
     assert next_step(PLAN, held, Look(NOW, exposed=KNOWN)) is not None
     assert next_step(PLAN, held, Look(NOW, exposed=known)) is None
+
+
+def test_a_budget_tells_how_it_stands() -> None:
+    def stands(known: Exposed) -> Judgement:
+        return finding(BUDGET, known, NOW).judgement
+
+    assert stands(KNOWN) is Judgement.PASS
+    assert stands(replace(KNOWN, compared=99)) is Judgement.TOO_FEW
+    assert stands(replace(KNOWN, spent=121.0)) is Judgement.FAIL
+    assert stands(replace(KNOWN, heard=NOW - 30_001)) is Judgement.NO_DATA
 
 
 def test_who_is_not_ready_holds_a_wider_share_up_but_never_a_narrower_one() -> None:

@@ -267,3 +267,15 @@ def test_a_budget_adapts_the_share_to_how_much_a_candidate_changes(
         assert run.exposed * changed <= 3 * 120
         assert len(run.weights) < 25
     assert found[0.2].exposed > 300
+
+
+def test_each_route_of_a_rollout_has_a_budget_of_its_own() -> None:
+    tight = replace(
+        BUDGET,
+        route="other",
+        split=Split(salt="other"),
+        steps=(BUDGET.steps[0], Exposure(1, "late", 5000, 0.5, 180 * MINUTE), BUDGET.steps[2]),
+    )
+    found = play(Case((BUDGET, tight), GOOD, replace(GOOD, changed=0.2), Drawn(), 1.4), (1,))
+    assert 500 < found.weights[-2][1] < 2000
+    assert found.outcome is Outcome.PROMOTED
