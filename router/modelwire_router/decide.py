@@ -12,6 +12,7 @@ from modelwire_router.analysis.exposure import Exposed, exposed
 from modelwire_router.analysis.samples import Samples
 from modelwire_router.outside.words import Answer, Question, Source
 from modelwire_router.readiness import named_by, readiness
+from modelwire_router.reports import Reports
 from modelwire_router.rollout import plan_text
 from modelwire_router.rollout.documents import CANDIDATE, STABLE
 from modelwire_router.rollout.machine import (
@@ -22,10 +23,10 @@ from modelwire_router.rollout.machine import (
     given_back,
     judged,
     next_step,
+    waits_for_fleet,
 )
 from modelwire_router.rollout.plan import Exposure, Hook, HookKind, Metric, Plan, Query, Template
 from modelwire_schemas.errors import ModelwireError
-from modelwire_schemas.fleet import FleetReport
 from modelwire_schemas.rollout import Finding, Rollout
 from modelwire_schemas.routing import (
     BUCKETS,
@@ -36,8 +37,6 @@ from modelwire_schemas.routing import (
     SplitBy,
 )
 from modelwire_schemas.telemetry import Output
-
-Heard = tuple[FleetReport, int]
 
 KEYS = 1_000
 """Events of a split by key are taken to come from so many keys, each as busy as the others."""
@@ -50,13 +49,12 @@ ASK_AGAIN = 10_000
 class World:
     """What a decision is made on; `now` is ms by the log's clock.
 
-    `reports` are the newest of every instance with the time at which the log took them; `answers`
-    what the world outside has said to earlier questions. `references` are the samples of inputs
-    that candidates were released with.
+    `reports` are the newest of every instance; `answers` what the world outside has said to
+    earlier questions. `references` are the samples of inputs that candidates were released with.
     """
 
     state: State
-    reports: Sequence[Heard]
+    reports: Reports
     samples: Samples
     answers: Mapping[Question, Answer]
     now: int
@@ -100,15 +98,13 @@ def decide(world: World) -> Decision:
     back on all of them when it fails on one.
     """
     found, faults = _standings(world.state)
-    by_route = _by_route(world.reports)
     sends: list[Send] = []
     asked: set[Question] = set()
     for rollout, together in found.items():
         steps: list[Next | None] = []
         for standing in together:
             asked.update(_questions(standing, world.now))
-            heard = by_route.get(standing.route.route, ())
-            steps.append(next_step(standing.plan, standing.route, look(standing, world, heard)))
+            steps.append(next_step(standing.plan, standing.route, look(standing, world)))
         made = _all_or_none(together, steps, world.now)
         if made is not None:
             change = replace(made.change, automatic=True, decided_at=world.now)
@@ -174,37 +170,30 @@ def read_plan(text: str) -> Plan:
     return plan_text.load(text)
 
 
-def look(standing: Standing, world: World, reports: Iterable[Heard]) -> Look:
+def look(standing: Standing, world: World) -> Look:
     """Return what is known of one rollout: who is ready, how its metrics stand, who agreed."""
     named = judged(standing.plan, standing.rollout)
     templates = [t for t in standing.plan.templates if t.name in named]
-    there = list(reports)
-    evidence = _evidence(standing, world, there) if templates else Evidence()
+    evidence = _evidence(standing, templates, world) if templates else Evidence()
+    waits = waits_for_fleet(standing.plan, standing.rollout)
     return Look(
         now=world.now,
-        waiting=_waiting(standing, there, world.now),
+        waiting=_waiting(standing, world) if waits else (),
         findings={t.name: _findings(standing, t, evidence, world.now) for t in templates},
         gates=_agreed(standing, world),
         exposed=_exposed(standing, world),
     )
 
 
-def _by_route(reports: Iterable[Heard]) -> dict[str, list[Heard]]:
-    found: dict[str, list[Heard]] = {}
-    for report, heard in reports:
-        for route in report.routes:
-            found.setdefault(route, []).append((report, heard))
-    return found
-
-
-def _waiting(standing: Standing, reports: Sequence[Heard], now: int) -> tuple[str, ...] | None:
+def _waiting(standing: Standing, world: World) -> tuple[str, ...] | None:
     """Return who lacks a version that the document names; None when nobody serves the route."""
     route, document = standing.route, standing.route.head.document
+    reports = world.reports.of(route.route)
     waiting: dict[str, str] = {}
     live = 0
     for version in document.versions():
         named_at = named_by(route, document.model, version)
-        found = readiness(reports, route.route, document.model, version, named_at, now)
+        found = readiness(reports, document.model, version, named_at, world.now)
         live = max(live, len(found.ready) + len(found.waiting))
         if found.share < standing.plan.require_ready:
             for w in found.waiting:
@@ -213,14 +202,15 @@ def _waiting(standing: Standing, reports: Sequence[Heard], now: int) -> tuple[st
     return tuple(waiting.values()) if live else None
 
 
-def _evidence(standing: Standing, world: World, reports: Sequence[Heard]) -> Evidence:
+def _evidence(standing: Standing, templates: Sequence[Template], world: World) -> Evidence:
     """Return what is known of the candidate; a consumer without events is heard, too."""
     route = standing.route.route
     candidate = ModelVersion(standing.plan.model, standing.plan.candidate)
     by_event = standing.plan.split.by is SplitBy.EVENT
-    alive = [heard for report, heard in reports if not report.goodbye]
+    alive = [heard.at for heard in world.reports.of(route) if not heard.report.goodbye]
+    shortest = min(metric.interval for template in templates for metric in template.metrics)
     return Evidence(
-        windows=world.samples.windows(route, _since(standing.route)),
+        windows=world.samples.windows(route, _since(standing.route), world.now, shortest),
         heard=max([h for h in (world.samples.heard(route), *alive) if h is not None], default=None),
         readings=tuple(
             Reading(question.name, answer.at, answer.value, answer.error)

@@ -1,6 +1,7 @@
 """The fleet stream, read: the newest report of every instance."""
 
 from modelwire_log.contract import Log
+from modelwire_router.reports import Reports
 from modelwire_router.tail import Tail
 from modelwire_schemas.fleet import FleetReport
 from modelwire_schemas.names import topic
@@ -17,20 +18,21 @@ class FleetReader:
 
     def __init__(self, log: Log, namespace: str) -> None:
         self._tail = Tail(log, topic(namespace, "fleet"), TAIL)
-        self._found: dict[str, tuple[FleetReport, int]] = {}
+        self._found = Reports()
+        self._newest = 0
 
-    def read(self) -> list[tuple[FleetReport, int]]:
+    def read(self) -> Reports:
         """Return the newest reports and when (ms, the log's clock) each was taken."""
         for report, appended in self._tail.read():
             if isinstance(report, FleetReport):
-                self._found[report.instance] = (report, appended)
-        newest = max((heard for _, heard in self._found.values()), default=0)
-        for instance, (_, heard) in tuple(self._found.items()):
-            if newest - heard > SILENT_MS:
-                del self._found[instance]
-        return list(self._found.values())
+                self._found.add(report, appended)
+                self._newest = max(self._newest, appended)
+        silent = [r.instance for r, heard in self._found if self._newest - heard > SILENT_MS]
+        for instance in silent:
+            self._found.forget(instance)
+        return self._found
 
 
 def newest_reports(log: Log, namespace: str) -> list[tuple[FleetReport, int]]:
     """Return every instance's newest report and when (ms, the log's clock) it was taken."""
-    return FleetReader(log, namespace).read()
+    return list(FleetReader(log, namespace).read())

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import takewhile
+from typing import NamedTuple, Self
 
 from modelwire.control.state import Accepted, RouteState
-from modelwire_schemas.fleet import RESOURCE_FIRST, FleetReport, VersionReport
+from modelwire_schemas.fleet import RESOURCE_FIRST, FleetReport
 
 HEARD_MS = 15_000
 """An instance is live when it was heard of within so many ms (by the log's clock)."""
@@ -63,50 +64,54 @@ class Readiness:
         return len(self.ready) / live if live else 1.0
 
 
-def readiness(
-    reports: Iterable[tuple[FleetReport, int]],
-    route: str,
-    model: str,
-    version: str,
-    named_at: int,
-    now: int,
-) -> Readiness:
-    """Say who has a version ready among the incarnations that opened `route`.
+def enough(report: FleetReport) -> frozenset[str]:
+    """Return the states in which an instance has a version ready; resource-first need not load."""
+    return PROBED if RESOURCE_FIRST in report.capabilities else WARM
 
-    `reports` come with the time (ms, the log's clock) at which the log took them; of several by
-    one incarnation the newest holds. `named_at` is the control offset of the document that named
-    the version (`named_by`): who has not read it yet is not ready, whatever it has loaded. It is
-    advice: what an instance does after its report is not known.
+
+class Heard(NamedTuple):
+    """A report, when (ms, the log's clock) it was taken, and which (model, version) are ready."""
+
+    report: FleetReport
+    at: int
+    ready: frozenset[tuple[str, str]]
+
+    @classmethod
+    def of(cls, report: FleetReport, at: int) -> Self:
+        """Return a report that was taken at a time."""
+        states = enough(report)
+        ready = frozenset((v.model, v.version) for v in report.versions if v.state in states)
+        return cls(report, at, ready)
+
+
+def readiness(
+    reports: Iterable[Heard], model: str, version: str, named_at: int, now: int
+) -> Readiness:
+    """Say who has a version ready among the instances of a route (`Reports.of`).
+
+    `named_at` is the control offset of the document that named the version (`named_by`): who has
+    not read it yet is not ready, whatever it has loaded. It is advice: what an instance does after
+    its report is not known.
     """
-    newest: dict[tuple[str, str], tuple[FleetReport, int]] = {}
-    for report, heard in reports:
-        key = (report.instance, report.incarnation)
-        if route in report.routes and (key not in newest or newest[key][1] <= heard):
-            newest[key] = (report, heard)
+    wanted = (model, version)
     ready: list[str] = []
     waiting: list[Waiting] = []
     silent: list[Waiting] = []
-    for report, heard in newest.values():
+    for heard in reports:
+        report, at, has = heard
         if report.goodbye:
             continue
-        if now - heard > HEARD_MS:
-            silent.append(_waiting(report, heard, Why.SILENT))
-            continue
-        found = _missing(report, heard, _held(report, model, version), named_at)
-        if found is None:
+        if now - at > HEARD_MS:
+            silent.append(_waiting(heard, Why.SILENT))
+        elif wanted in has and report.offset >= named_at:
             ready.append(report.instance)
         else:
-            waiting.append(found)
+            waiting.append(_lacking(heard, wanted, named_at))
     return Readiness(
         tuple(sorted(ready)),
         tuple(sorted(waiting, key=lambda w: w.instance)),
         tuple(sorted(silent, key=lambda w: w.instance)),
     )
-
-
-def enough(report: FleetReport) -> frozenset[str]:
-    """Return the states in which an instance has a version ready; resource-first need not load."""
-    return PROBED if RESOURCE_FIRST in report.capabilities else WARM
 
 
 def named_by(route: RouteState, model: str, version: str) -> int:
@@ -126,27 +131,20 @@ def _names(accepted: Accepted, model: str, version: str) -> bool:
     return accepted.document.model == model and version in accepted.document.versions()
 
 
-def _held(report: FleetReport, model: str, version: str) -> VersionReport | None:
-    return next((v for v in report.versions if (v.model, v.version) == (model, version)), None)
-
-
-def _missing(
-    report: FleetReport, heard: int, held: VersionReport | None, named_at: int
-) -> Waiting | None:
-    """Return why an instance is not ready; None if it is."""
+def _lacking(heard: Heard, wanted: tuple[str, str], named_at: int) -> Waiting:
+    """Return why an instance is not ready."""
+    report = heard.report
     if report.offset < named_at:
         detail = f"it has read up to control offset {report.offset}, not {named_at}"
-        return _waiting(report, heard, Why.BEHIND, detail=detail)
+        return _waiting(heard, Why.BEHIND, detail=detail)
+    held = next((v for v in report.versions if (v.model, v.version) == wanted), None)
     if held is None:
-        return _waiting(report, heard, Why.ON_ITS_WAY, detail="wanted")
+        return _waiting(heard, Why.ON_ITS_WAY, detail="wanted")
     if held.state == FAILED:
-        return _waiting(report, heard, Why.REFUSED, held.code, held.detail)
-    if held.state not in enough(report):
-        return _waiting(report, heard, Why.ON_ITS_WAY, detail=f"{held.state} {held.detail}".strip())
-    return None
+        return _waiting(heard, Why.REFUSED, held.code, held.detail)
+    return _waiting(heard, Why.ON_ITS_WAY, detail=f"{held.state} {held.detail}".strip())
 
 
-def _waiting(
-    report: FleetReport, heard: int, why: Why, code: str = "", detail: str = ""
-) -> Waiting:
-    return Waiting(report.instance, report.application, why, heard, code, detail)
+def _waiting(heard: Heard, why: Why, code: str = "", detail: str = "") -> Waiting:
+    report = heard.report
+    return Waiting(report.instance, report.application, why, heard.at, code, detail)

@@ -1,10 +1,12 @@
 """Who is counted ready: live incarnations that have read the document and hold the version warm."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 
 from modelwire_router.readiness import HEARD_MS, Readiness, Why, named_by, readiness
+from modelwire_router.reports import Reports
 from modelwire_schemas.fleet import RESOURCE_FIRST, FleetReport, VersionReport
 from tests.consumer_sdk.control.making import BEGIN, MODEL, ROUTE, change, served
 
@@ -38,7 +40,11 @@ def held(state: str, version: str = "2", *, code: str = "", detail: str = "") ->
 
 
 def asked(*reports: FleetReport, heard: int = NOW) -> Readiness:
-    return readiness([(r, heard) for r in reports], ROUTE, MODEL, "2", NAMED, NOW)
+    return among((r, heard) for r in reports)
+
+
+def among(reports: Iterable[tuple[FleetReport, int]]) -> Readiness:
+    return readiness(Reports(reports).of(ROUTE), MODEL, "2", NAMED, NOW)
 
 
 @pytest.mark.parametrize("state", ["warm", "serving"])
@@ -98,7 +104,7 @@ def test_who_waits_is_named_with_the_reason(
 def test_who_was_not_heard_of_is_told_and_not_counted() -> None:
     lost = [(report("a", held("warm")), NOW - HEARD_MS - 1)]
     live = [(report("b", held("warm")), NOW - HEARD_MS)]
-    found = readiness(lost + live, ROUTE, MODEL, "2", NAMED, NOW)
+    found = among(lost + live)
     assert (found.ready, found.waiting) == (("b",), ())
     assert [(w.instance, w.why, w.heard) for w in found.silent] == [
         ("a", Why.SILENT, NOW - HEARD_MS - 1)
@@ -112,10 +118,9 @@ def test_who_said_goodbye_or_has_not_opened_the_route_is_nobody() -> None:
 
 
 def test_a_member_that_restarted_is_not_ready_by_what_it_was_before() -> None:
-    before = replace(report("a", held("warm")), incarnation="1")
-    after = replace(report("a", offset=-1), incarnation="2")
-    found = readiness([(before, NOW - 9000), (after, NOW)], ROUTE, MODEL, "2", NAMED, NOW)
-    assert (found.ready, [w.why for w in found.waiting]) == (("a",), [Why.BEHIND])
+    before, after = report("a1", held("warm")), report("a2", offset=-1)
+    found = among([(before, NOW - 9000), (after, NOW)])
+    assert (found.ready, [w.why for w in found.waiting]) == (("a1",), [Why.BEHIND])
     assert found.share == 0.5, "until the old one has been silent for its time"
 
 
@@ -126,10 +131,10 @@ def test_a_member_that_joins_late_counts_from_its_first_report_on() -> None:
     assert asked(early, report("b", held("warm"))).share == 1.0
 
 
-def test_of_several_reports_of_one_incarnation_the_newest_holds() -> None:
+def test_of_several_reports_of_one_instance_the_newest_holds() -> None:
     both = [(report("a", held("warm")), NOW), (report("a", held("fetching")), NOW - 100)]
-    assert readiness(both, ROUTE, MODEL, "2", NAMED, NOW).share == 1.0
-    assert readiness(reversed(both), ROUTE, MODEL, "2", NAMED, NOW).share == 1.0
+    assert among(both).share == 1.0
+    assert among(reversed(both)).share == 1.0
 
 
 def test_a_version_is_named_since_the_first_of_the_newest_documents_that_name_it() -> None:

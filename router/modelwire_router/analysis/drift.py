@@ -3,6 +3,7 @@
 Each is known within an interval at every look; it is beyond a limit when the whole interval is.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,16 +58,16 @@ def against(table: Bins, at: Places) -> Held:
 
 def drift(metric: Metric, held: Held, alpha: float, measure: Measure) -> Measured:
     """Measure how far the candidate's values are from the other side's, by PSI or KS."""
-    take = _ks if measure is Measure.KS else _psi
+    known_at = _ks(held) if measure is Measure.KS else _psi(held)
 
     def compared(limit: float, up: bool, level: float) -> Flags:  # noqa: FBT001
-        known = take(held, level)
+        known = known_at(level)
         return known.low > limit if up else known.high < limit
 
     def moved(_: float, up: bool, level: float) -> Flags:  # noqa: FBT001
         return compared(0.0, up, level)
 
-    value = take(held, alpha).value
+    value = known_at(alpha).value
     return Measured(
         value,
         np.full(value.shape, np.nan),
@@ -76,46 +77,61 @@ def drift(metric: Metric, held: Held, alpha: float, measure: Measure) -> Measure
     )
 
 
-def _psi(held: Held, alpha: float) -> Known:
-    """Return the population stability index over stable's deciles.
+def _psi(held: Held) -> Callable[[float], Known]:
+    """Return how well the population stability index over stable's deciles is known, by level.
 
     Each decile's two shares are known within an interval; the index is at least what the nearest
     shares in them would make it, which takes no more than that all intervals hold at once.
     """
     n, m = (worth[..., None] for worth in held.worth)
-    p, q = (_smoothed(_deciles(side, held.theirs), worth)
-            for side, worth in ((held.ours, n), (held.theirs, m)))  # fmt: skip
-    apart = np.abs(p - q)
-    each = alpha / (4 * GROUPS)
-    p_off, q_off = (share_error(share, c, each) for share, c in ((p, n), (q, m)))
-    clear = apart - p_off - q_off
-    lower, upper = np.minimum(p, q), np.maximum(p, q)
-    lower_off, upper_off = np.where(p < q, (p_off, q_off), (q_off, p_off))
-    nearest = np.where(clear > 0, _term(upper - upper_off, lower + lower_off), 0.0)
+    ours, theirs = _deciles(held)
+    p, q = _smoothed(ours, n), _smoothed(theirs, m)
     value = np.where(held.worth[0] > 0, _term(p, q).sum(-1), np.nan)
-    return Known(value, nearest.sum(-1), np.full(value.shape, np.inf))
+
+    def known(alpha: float) -> Known:
+        each = alpha / (4 * GROUPS)
+        p_off, q_off = (share_error(share, c, each) for share, c in ((p, n), (q, m)))
+        clear = np.abs(p - q) - p_off - q_off
+        lower, upper = np.minimum(p, q), np.maximum(p, q)
+        lower_off, upper_off = np.where(p < q, (p_off, q_off), (q_off, p_off))
+        nearest = np.where(clear > 0, _term(upper - upper_off, lower + lower_off), 0.0)
+        return Known(value, nearest.sum(-1), np.full(value.shape, np.inf))
+
+    return known
 
 
-def _ks(held: Held, alpha: float) -> Known:
-    """Return the largest distance of the two distribution functions."""
+def _ks(held: Held) -> Callable[[float], Known]:
+    """Return how well the largest distance of the two distribution functions is known, by level."""
     first, second = (_running(side) for side in (held.ours, held.theirs))
-    value = np.abs(first - second).max(-1, initial=0.0)
-    off = band(held.worth[0], alpha / 2) + band(held.worth[1], alpha / 2)
-    return Known(np.where(held.worth[0] > 0, value, np.nan), value - off, value + off)
+    apart = np.abs(first - second).max(-1, initial=0.0)
+    value = np.where(held.worth[0] > 0, apart, np.nan)
+
+    def known(alpha: float) -> Known:
+        off = band(held.worth[0], alpha / 2) + band(held.worth[1], alpha / 2)
+        return Known(value, apart - off, apart + off)
+
+    return known
 
 
 def _running(held: Array) -> Array:
     return np.asarray(np.cumsum(held, -1) / np.maximum(held.sum(-1, keepdims=True), 1e-9))
 
 
-def _deciles(side: Array, theirs: Array) -> Array:
-    """Return how many of a side's values lie in each decile of theirs, as bins allow."""
-    reference, running = _running(theirs), np.cumsum(side, -1)
-    edges = [np.zeros(side.shape[:-1])]
-    for part in range(1, GROUPS if side.shape[-1] else 0):
-        place = (reference >= part / GROUPS - 1e-9).argmax(-1)
-        edges.append(np.take_along_axis(running, place[..., None], -1)[..., 0])
-    return np.diff(np.stack([*edges, side.sum(-1)], -1), axis=-1)
+def _deciles(held: Held) -> tuple[Array, Array]:
+    """Return how many of both sides' values lie in each decile of theirs, as bins allow."""
+    if not held.theirs.shape[-1]:
+        nothing = np.zeros((*held.theirs.shape[:-1], GROUPS))
+        return nothing, nothing
+    parts = np.arange(1, GROUPS) / GROUPS - 1e-9
+    place = (_running(held.theirs)[..., None, :] >= parts[:, None]).argmax(-1)
+    return _between(held.ours, place), _between(held.theirs, place)
+
+
+def _between(side: Array, place: Places) -> Array:
+    """Return how many of a side's values lie between the bins in which its parts end."""
+    nothing, every = np.zeros((*side.shape[:-1], 1)), side.sum(-1, keepdims=True)
+    edges = np.take_along_axis(np.cumsum(side, -1), place, -1)
+    return np.diff(np.concatenate([nothing, edges, every], -1), axis=-1)
 
 
 def _smoothed(count: Array, worth: Array) -> Array:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from modelwire_router.analysis.adding import add_windows
 from modelwire_schemas.telemetry import Bin, Moments, Role, Sketch, Telemetry, Window
@@ -11,8 +11,13 @@ from modelwire_schemas.telemetry import Bin, Moments, Role, Sketch, Telemetry, W
 AHEAD = 60_000
 """How far ahead of the log's clock a window may start (ms) before it is refused."""
 
+FOREVER = 2**62
+
 WindowKey: TypeAlias = tuple[str, str, str, str, Role, int, int, int]
-_Key: TypeAlias = tuple[str, str, WindowKey]
+_REVISION: Final = 5
+_START: Final = 6
+_SPAN: Final = 7
+_Source: TypeAlias = tuple[str, str]
 _Progress: TypeAlias = tuple[int, int, int]
 
 
@@ -25,6 +30,32 @@ class Refused:
     why: str
 
 
+class _Route:
+    """What a route's consumers reported, by window, and each window added up once it was asked."""
+
+    def __init__(self) -> None:
+        self.parts: dict[WindowKey, dict[_Source, tuple[_Progress, Window]]] = {}
+        self.added: dict[WindowKey, Window] = {}
+        self.heard = -1
+
+    def hold(self, source: _Source, window: Window) -> None:
+        """Keep a window unless the same source has told of one that has come farther."""
+        name, counted = window.key, _progress(window)
+        parts = self.parts.setdefault(name, {})
+        kept = parts.get(source)
+        if kept is None or counted > kept[0] or (counted == kept[0] and _above(window, kept[1])):
+            parts[source] = (counted, window)
+            self.added.pop(name, None)
+
+    def window(self, name: WindowKey) -> Window:
+        """Return a window, added up over its sources."""
+        added = self.added.get(name)
+        if added is None:
+            parts = [window for _, window in self.parts[name].values()]
+            added = self.added[name] = add_windows(parts)
+        return added
+
+
 class Samples:
     """The windows that were reported, by whom; order and repetition of reports make no difference.
 
@@ -32,8 +63,7 @@ class Samples:
     """
 
     def __init__(self) -> None:
-        self._held: dict[_Key, tuple[_Progress, Window]] = {}
-        self._heard: dict[str, int] = {}
+        self._routes: dict[str, _Route] = {}
 
     def add(self, report: Telemetry, at: int) -> tuple[Refused, ...]:
         """Count a report that came at `at` (ms, the log's clock); return what is refused of it."""
@@ -43,32 +73,41 @@ class Samples:
             if why:
                 refused.append(Refused(report.instance, window.start, why))
             else:
-                self._hold((report.instance, report.incarnation, window.key), window)
-                self._heard[window.route] = max(at, self._heard.get(window.route, at))
+                route = self._routes.setdefault(window.route, _Route())
+                route.hold((report.instance, report.incarnation), window)
+                route.heard = max(at, route.heard)
         return tuple(refused)
 
     def heard(self, route: str) -> int | None:
         """Return when (ms, the log's clock) a usable window of a route last came."""
-        return self._heard.get(route)
+        return self._routes[route].heard if route in self._routes else None
 
-    def windows(self, route: str, since_revision: int = 0) -> tuple[Window, ...]:
-        """Return a route's windows of a revision and later, added up over instances, by start."""
-        merged: dict[WindowKey, list[Window]] = {}
-        for (_, _, name), (_, window) in self._held.items():
-            if window.route == route and window.revision >= since_revision:
-                merged.setdefault(name, []).append(window)
-        return tuple(add_windows(merged[name]) for name in sorted(merged, key=_by_start))
+    def windows(
+        self, route: str, since_revision: int = 0, until: int = FOREVER, longer: int = FOREVER
+    ) -> tuple[Window, ...]:
+        """Return a route's windows of a revision and later, added up over instances, by start.
+
+        Of those that end after `until` (ms of event time) only the ones that are `longer` than so
+        many ms and have begun by then. What has not changed is the same object as before.
+        """
+        held = self._routes.get(route, _Route())
+        names = [
+            name
+            for name in held.parts
+            if name[_REVISION] >= since_revision
+            and (
+                name[_START] + name[_SPAN] <= until
+                or (name[_SPAN] > longer and name[_START] <= until)
+            )
+        ]
+        return tuple(held.window(name) for name in sorted(names, key=_by_start))
 
     def forget(self, before: int) -> None:
         """Drop windows that ended at or before `before` (ms of event time)."""
-        for name in [n for n, (_, w) in self._held.items() if w.start + w.span <= before]:
-            del self._held[name]
-
-    def _hold(self, name: _Key, window: Window) -> None:
-        counted = _progress(window)
-        kept = self._held.get(name)
-        if kept is None or counted > kept[0] or (counted == kept[0] and _above(window, kept[1])):
-            self._held[name] = (counted, window)
+        for route in self._routes.values():
+            for name in [n for n in route.parts if n[_START] + n[_SPAN] <= before]:
+                del route.parts[name]
+                route.added.pop(name, None)
 
 
 def fault(window: Window, now: int) -> str:
@@ -133,4 +172,4 @@ def _counts(window: Window) -> Iterator[int]:
 
 
 def _by_start(name: WindowKey) -> tuple[int, WindowKey]:
-    return name[6], name
+    return name[_START], name

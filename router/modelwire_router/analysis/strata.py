@@ -2,13 +2,25 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 
 from modelwire_router.analysis.adding import add_windows
 from modelwire_router.analysis.arithmetic import Array
 from modelwire_router.analysis.evidence import Side
-from modelwire_schemas.telemetry import Bin, Moments, Role, Window, bounds
+from modelwire_schemas.telemetry import BINS, Bin, Moments, Role, Window, bounds
+
+_INDEX, _COUNT = attrgetter("index"), attrgetter("count")
+
+_NEGATIVE = BINS // 2
+"""Bins from here on are those of negative values: the farther, the lower."""
+
+_RANKS = np.array([BINS - 1 - i if i >= _NEGATIVE else _NEGATIVE + i for i in range(BINS)])
+"""Which place a bin has by its values."""
+
+_BOUNDS = np.array([sorted(bounds(i)) for i in np.argsort(_RANKS).tolist()]).T
+"""The lowest and the highest values of bins, by rank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +79,18 @@ def align_pairs(windows: Iterable[Window], candidate: Side, now: int) -> Strata:
 
 def bins(ours: Sequence[Sequence[Bin]], theirs: Sequence[Sequence[Bin]]) -> Bins:
     """Return a table of both sides' strata, with the bins that any of them has values in."""
-    indices = {found.index for row in (*ours, *theirs) for found in row}
-    ranges = sorted((min(bounds(i)), max(bounds(i)), i) for i in indices)
-    place = {index: column for column, (_, _, index) in enumerate(ranges)}
-    return Bins(
-        np.array([low for low, _, _ in ranges]),
-        np.array([high for _, high, _ in ranges]),
-        _table(ours, place),
-        _table(theirs, place),
-    )
+    rows = (*ours, *theirs)
+    found = [one for row in rows for one in row]
+    ranks = _RANKS[np.fromiter(map(_INDEX, found), np.intp, len(found))]
+    counts = np.fromiter(map(_COUNT, found), np.float64, len(found))
+    present = np.flatnonzero(np.bincount(ranks, minlength=BINS))
+    column = np.zeros(BINS, np.intp)
+    column[present] = np.arange(len(present))
+    first = np.repeat(np.arange(len(rows)) * len(present), [len(row) for row in rows])
+    table = np.bincount(first + column[ranks], counts, len(rows) * len(present))
+    both = table.astype(np.float64).reshape(len(rows), len(present))
+    low, high = _BOUNDS[:, present]
+    return Bins(low, high, both[: len(ours)], both[len(ours) :])
 
 
 def sums(moments: Sequence[Moments]) -> Sums:
@@ -109,11 +124,3 @@ def _grouped(windows: Iterable[Window]) -> dict[tuple[int, int, int], Window]:
 
 def _numbers(windows: Sequence[Window | None], pick: Callable[[Window], float]) -> Array:
     return np.array([pick(window) if window else 0.0 for window in windows], dtype=np.float64)
-
-
-def _table(rows: Sequence[Sequence[Bin]], place: dict[int, int]) -> Array:
-    table = np.zeros((len(rows), len(place)))
-    for row, found in zip(table, rows, strict=True):
-        for one in found:
-            row[place[one.index]] += one.count
-    return table

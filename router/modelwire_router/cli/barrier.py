@@ -12,7 +12,7 @@ from modelwire.control.state import State
 from modelwire_router.changes import prepare
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.waiting import LOOK_S, present
-from modelwire_router.fleet import newest_reports
+from modelwire_router.fleet import FleetReader
 from modelwire_router.readiness import Readiness, Waiting, Why, named_by, readiness
 from modelwire_router.times import show_time
 from modelwire_schemas.errors import Rejected
@@ -83,9 +83,9 @@ def who_is_ready(session: Session, state: State, route: str, version: str) -> Re
     """Return which instances of a route have a version of its model ready."""
     known = state.routes[route]
     model = known.head.document.model
-    reports = newest_reports(session.log(), session.namespace)
+    reports = FleetReader(session.log(), session.namespace).read()
     named_at = named_by(known, model, version)
-    return readiness(reports, route, model, version, named_at, present(reports))
+    return readiness(reports.of(route), model, version, named_at, present(reports))
 
 
 def pass_barrier(

@@ -173,12 +173,11 @@ def _there(state: State, name: str) -> Plan | None:
 def _row(observer: Observer, route: str) -> tuple[Standing, Row]:
     """Return a rollout as it stands by what is on the log now."""
     world = observer.world(int(time.time() * 1000), {})
-    world = replace(world, now=present(list(world.reports)))
+    world = replace(world, now=present(world.reports))
     standing = _last(world.state, route)
     if standing.rollout.phase.over:
         return standing, rollout_row(standing, machine.Look(world.now))
-    reports = [heard for heard in world.reports if route in heard[0].routes]
-    return standing, rollout_row(standing, look(standing, world, reports))
+    return standing, rollout_row(standing, look(standing, world))
 
 
 def _text(row: Row) -> str:

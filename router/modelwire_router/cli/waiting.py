@@ -1,7 +1,7 @@
 """Waiting: for the fleet, with a bound and a reason, and for somebody who confirms."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from modelwire.control.state import RouteState
 from modelwire.control.timeline import way_back
@@ -22,7 +22,7 @@ def live_reports(session: Session) -> list[FleetReport]:
     return [r for r, heard in reports if not r.goodbye and now - heard <= HEARD_MS]
 
 
-def present(reports: list[tuple[FleetReport, int]]) -> int:
+def present(reports: Iterable[tuple[FleetReport, int]]) -> int:
     """Return the present (ms) by the log's clock as far as reports tell, else by this machine's."""
     newest = max((heard for _, heard in reports), default=0)
     return max(newest, int(time.time() * 1000))

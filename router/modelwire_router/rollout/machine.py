@@ -177,6 +177,11 @@ def gates(plan: Plan, rollout: Rollout) -> tuple[HookKind, ...]:
     return tuple(kind for kind in asked if kind in there)
 
 
+def waits_for_fleet(plan: Plan, rollout: Rollout) -> bool:
+    """Whether the step under way needs every version warm."""
+    return not rollout.phase.over and gives_events(plan, plan.steps[rollout.step])
+
+
 def judged(plan: Plan, rollout: Rollout) -> tuple[str, ...]:
     """Return the templates that are to be judged now."""
     if rollout.phase.over:

@@ -15,6 +15,7 @@ from modelwire_router.analysis.samples import Samples
 from modelwire_router.changes import flip, together
 from modelwire_router.decide import World, decide
 from modelwire_router.outside.words import Answer, Question
+from modelwire_router.reports import Reports
 from modelwire_router.rollout.documents import candidates_weight
 from modelwire_router.rollout.machine import advance, begin, judged
 from modelwire_router.rollout.plan import Analyse, Exposure, Hook, Metric, Pause, Plan
@@ -236,7 +237,7 @@ class _Virtual:
                 metrics = (m for template in plan.templates for m in template.metrics)
                 yield from (m for m in metrics if m.name == question.name)
 
-    def _reports(self) -> list[tuple[FleetReport, int]]:
+    def _reports(self) -> Reports:
         """Return what the one instance says that stands for all."""
         ready = self.now >= START + self._case.ready_after
         versions = tuple(
@@ -245,7 +246,7 @@ class _Virtual:
             for version in self._route(plan).head.document.versions()
         )
         routes = tuple(plan.route for plan in self._case.plans)
-        return [(_report(self._state.offset, routes, versions), self.now)]
+        return Reports([(_report(self._state.offset, routes, versions), self.now)])
 
     def _measure(self) -> None:
         """Report every window that is over."""

@@ -93,6 +93,15 @@ def test_windows_before_the_rollouts_revision_are_left_out() -> None:
     assert [w.routed for w in samples.windows(ROUTE, since_revision=4)] == [2]
 
 
+def test_a_window_that_is_not_over_is_left_out_unless_it_is_longer_than_a_look() -> None:
+    samples = Samples()
+    samples.add(report(window("2", 0, events=1), window("2", 1, events=2)), T0)
+    assert [w.routed for w in samples.windows(ROUTE, 0, T0 + 19_999, 10_000)] == [1]
+    assert [w.routed for w in samples.windows(ROUTE, 0, T0 + 20_000, 10_000)] == [1, 2]
+    assert [w.routed for w in samples.windows(ROUTE, 0, T0 + 19_999, 9_999)] == [1, 2]
+    assert [w.routed for w in samples.windows(ROUTE, 0, T0 + 9_999, 9_999)] == [1]
+
+
 def test_what_is_forgotten_is_no_longer_counted() -> None:
     samples = Samples()
     samples.add(report(window("2", 0, events=1), window("2", 1, events=2)), T0)
