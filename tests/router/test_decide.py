@@ -1,8 +1,18 @@
-"""What a decision is made on: the rule that divides events between the two versions."""
+"""What a decision is made on: the rule that divides events, and what is known, not when asked."""
 
-from modelwire_router.decide import compared
-from modelwire_router.rollout.plan import Plan
+from dataclasses import replace
+
+from hypothesis import given, settings, strategies as st
+
+from modelwire.control.state import ALWAYS, Accepted, RouteState, State
+from modelwire_router.analysis.samples import Samples
+from modelwire_router.decide import Decision, World, compared, decide
+from modelwire_router.reports import Reports
+from modelwire_router.rollout.machine import ROLLBACK, advance, begin
+from modelwire_router.rollout.plan import Analyse, Measure, Metric, Plan, Query, SetWeight, Template
 from modelwire_schemas.routing import BUCKETS, Clause, Op, RoutingDocument, Rule, Split, Variant
+from modelwire_schemas.telemetry import Telemetry
+from tests.router.analysis.made import MODEL, ROUTE, T0, report, sketch, window
 
 PLAN = Plan("late", "late", "1", "2", "ab", Split(salt="s"), ())
 HALF = BUCKETS // 2
@@ -19,3 +29,94 @@ def test_an_experiment_is_judged_by_its_own_rule_and_others_by_the_last() -> Non
     forced = Rule("forced", (Variant("treatment", "2", ((0, BUCKETS),)),))
     assert compared(RoutingDocument("late", "late", (forced, halves, whole)), PLAN) == halves
     assert compared(RoutingDocument("late", "late", (whole,)), PLAN) == whole
+
+
+HEALTH = Template(
+    "health",
+    (
+        Metric("errors", Query(Measure.ERROR_RATE), most=0.05, min_samples=200, interval=20_000),
+        Metric("p50", Query(Measure.LATENCY, quantile=0.5), relative=True, most=2, interval=10_000),
+    ),
+)
+WATCHED = Plan(
+    ROUTE,
+    MODEL,
+    "1",
+    "2",
+    "canary",
+    Split(salt="s"),
+    (SetWeight(HALF), Analyse(("health",), 60_000), SetWeight(BUCKETS)),
+    templates=(HEALTH,),
+)
+
+
+def under_way() -> RouteState:
+    """Return a route whose rollout has given the candidate half of the events."""
+    route: RouteState | None = None
+    change = begin(WATCHED, None, "r", T0)
+    for revision in (1, 2):
+        (made,) = change.changes
+        head = Accepted(revision, made.document, T0, ALWAYS, T0, revision)
+        route = RouteState(ROUTE, head, (head,), (route.head,) if route else ())
+        change = advance(WATCHED, route, T0).change
+    assert route
+    return route
+
+
+def told(instance: str, place: int, events: int, errors: int, slow: int) -> Telemetry:
+    sides = (("1", "stable", 0, 100.0), ("2", "candidate", errors, 100.0 + slow))
+    return report(
+        *(
+            replace(
+                window(v, place, events=events, errors=min(events, wrong)),
+                variant=variant,
+                latency=sketch([time] * events),
+            )
+            for v, variant, wrong, time in sides
+        ),
+        instance=instance,
+    )
+
+
+NEWS = st.lists(
+    st.tuples(
+        st.integers(500, 9_000),
+        st.builds(
+            told,
+            st.sampled_from("ab"),
+            st.integers(0, 9),
+            st.integers(1, 300),
+            st.sampled_from([0, 0, 1, 40]),
+            st.sampled_from([0, 0, 500]),
+        ),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(deadline=None)
+@given(NEWS)
+def test_a_look_comes_to_the_same_whatever_was_looked_at_before(
+    news: list[tuple[int, Telemetry]],
+) -> None:
+    state = State(routes={ROUTE: under_way()})
+    times = [T0 + 10_000 + sum(ms for ms, _ in news[: n + 1]) for n in range(len(news))]
+    going_on, found = Samples(), list[Decision]()
+    for (_, telemetry), now in zip(news, times, strict=True):
+        going_on.add(telemetry, now)
+        found.append(decide(World(state, Reports(), going_on, {}, now)))
+    for last in reversed(range(len(news))):
+        anew = Samples()
+        for (_, telemetry), now in zip(news[: last + 1], times, strict=False):
+            anew.add(telemetry, now)
+        assert decide(World(state, Reports(), anew, {}, times[last])) == found[last]
+
+
+def test_what_comes_late_is_looked_at() -> None:
+    state, samples, now = State(routes={ROUTE: under_way()}), Samples(), T0 + 20_000
+    samples.add(told("a", 0, 300, 0, 0), now)
+    assert not decide(World(state, Reports(), samples, {}, now)).sends
+    samples.add(told("b", 0, 300, 90, 0), now)
+    (sent,) = decide(World(state, Reports(), samples, {}, now)).sends
+    assert sent.step == ROLLBACK

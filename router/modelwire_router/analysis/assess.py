@@ -1,14 +1,17 @@
 """Judges a candidate by the metrics of a template: every look so far, recomputed from telemetry.
 
-Nothing is remembered between two calls, so any controller comes to the same findings, and data
-that arrives late only makes a look better.
+Findings follow from the evidence alone, so any controller comes to the same ones, and data that
+arrives late only makes a look better. What was found is kept only to find it sooner again.
 """
 
 import math
 from collections.abc import Sequence, Set as AbstractSet
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
 
 import numpy as np
 
+from modelwire.reporting.spans import SPANS
 from modelwire_router.analysis.arithmetic import Places
 from modelwire_router.analysis.evidence import Evidence, Reading, Side, Standing
 from modelwire_router.analysis.measured import (
@@ -36,6 +39,41 @@ _LABELLED = {Measure.LOG_LOSS, Measure.AUC, Measure.BRIER, Measure.CALIBRATION, 
 _PAIRED = {Measure.DISAGREEMENT, Measure.MEAN_DIFFERENCE}
 
 
+REMEMBERED = 4096
+"""Of so many templates of routes the newest looks are kept at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What looks at windows are made of; `now` stands still as long as no look can be added."""
+
+    template: Template
+    candidate: Side
+    stable: Side
+    evidence: Evidence
+    now: int
+
+    @classmethod
+    def of(
+        cls, template: Template, candidate: Side, stable: Side, evidence: Evidence, now: int
+    ) -> Self:
+        """Return what is asked, without what windows do not depend on."""
+        beat = math.gcd(SPANS[0], *(metric.interval for metric in template.metrics))
+        bare = replace(evidence, heard=None, readings=())
+        return cls(template, candidate, stable, bare, now - now % beat)
+
+
+class _Seen(NamedTuple):
+    """The looks at windows of each metric (none of one that others measure), the sample ratio."""
+
+    looks: tuple[tuple[Finding, ...], ...]
+    ratio: Finding | None
+
+
+_newest: dict[tuple[str, str], tuple[_Asked, _Seen]] = {}
+"""What was asked last for each route and template, and the answer."""
+
+
 def assess(
     template: Template, candidate: Side, stable: Side, evidence: Evidence, since: int, now: int
 ) -> tuple[Standing, ...]:
@@ -44,17 +82,16 @@ def assess(
     `since` is when looking began, `now` is now (ms, the log's clock). Only `pass` goes on; see
     `settle.settle` for the others, and `settle.overall` for all together.
     """
-    found = judge(template, candidate, stable, evidence, since, now)
+    seen = _seen(_Asked.of(template, candidate, stable, evidence, now))
+    found = _with_silence(template, seen, evidence, since, now)
     standings = [
         Standing(settle(metric, looks), looks[-1])
         for metric, looks in zip(template.metrics, found, strict=True)
     ]
-    if evidence.planned:
-        strata = align(evidence.windows, candidate, stable, now)
-        ratio = sample_ratio(strata, evidence.planned, evidence.keys, now)
+    if seen.ratio is not None:
         # Too few events are no doubt of the split; whoever needs events waits for them anyway
-        waived = ratio.judgement is Judgement.TOO_FEW
-        standings.append(Standing(Judgement.PASS if waived else ratio.judgement, ratio))
+        waived = seen.ratio.judgement is Judgement.TOO_FEW
+        standings.append(Standing(Judgement.PASS if waived else seen.ratio.judgement, seen.ratio))
     return tuple(standings)
 
 
@@ -62,25 +99,58 @@ def judge(
     template: Template, candidate: Side, stable: Side, evidence: Evidence, since: int, now: int
 ) -> tuple[tuple[Finding, ...], ...]:
     """Return the findings of every look at each metric, oldest first, at least one each."""
-    plain = align(evidence.windows, candidate, stable, now)
-    pairs = align_pairs(evidence.windows, candidate, now)
+    seen = _seen(_Asked.of(template, candidate, stable, evidence, now))
+    return _with_silence(template, seen, evidence, since, now)
+
+
+def _seen(asked: _Asked) -> _Seen:
+    """Return what windows say; who asks for a route's the same again gets the answer again."""
+    if not asked.evidence.windows:
+        return _look_at(asked)
+    name = asked.evidence.windows[0].route, asked.template.name
+    known = _newest.get(name)
+    if known is None or known[0] != asked:
+        if len(_newest) >= REMEMBERED:
+            _newest.clear()
+        known = _newest[name] = (asked, _look_at(asked))
+    return known[1]
+
+
+def _look_at(asked: _Asked) -> _Seen:
+    template, evidence, now = asked.template, asked.evidence, asked.now
+    plain = align(evidence.windows, asked.candidate, asked.stable, now)
+    pairs = align_pairs(evidence.windows, asked.candidate, now)
     alpha = level(template)
     found: list[tuple[Finding, ...]] = []
     for metric in template.metrics:
-        query, heard = metric.source, evidence.heard
+        query = metric.source
         if isinstance(query, Query):
             strata = pairs if query.measure in _PAIRED else plain
             times, at = _times(metric, query, strata, now)
-            look = Look(metric, query, strata, at, alpha, evidence, stable.version)
-            looks = _looked(look, times)
+            look = Look(metric, query, strata, at, alpha, evidence, asked.stable.version)
+            found.append(_looked(look, times))
         else:
+            found.append(())
+    planned = evidence.planned
+    ratio = sample_ratio(plain, planned, evidence.keys, now) if planned else None
+    return _Seen(tuple(found), ratio)
+
+
+def _with_silence(
+    template: Template, seen: _Seen, evidence: Evidence, since: int, now: int
+) -> tuple[tuple[Finding, ...], ...]:
+    """Return all looks: at windows, at what a system outside answered, and those at nothing."""
+    found: list[tuple[Finding, ...]] = []
+    for metric, looks in zip(template.metrics, seen.looks, strict=True):
+        heard = evidence.heard
+        if not isinstance(metric.source, Query):
             readings = _readings(metric, evidence, since, now)
-            looks = [_read(metric, reading) for reading in readings]
+            looks = tuple(_read(metric, reading) for reading in readings)  # noqa: PLW2901
             # An answer takes a while: the look under way is not silence
             heard = readings[-1].at + metric.interval if readings else None
-        looks += _silence(metric, since if heard is None else max(heard, since), now)
+        silence = _silence(metric, since if heard is None else max(heard, since), now)
         nothing = _unheard(metric, Judgement.TOO_FEW, now, "nothing has come yet")
-        found.append(tuple(looks) or (nothing,))
+        found.append((*looks, *silence) or (nothing,))
     return tuple(found)
 
 
@@ -90,16 +160,16 @@ def level(template: Template) -> float:
     return ALPHA / max(len(deciding), 1)
 
 
-def _looked(look: Look, times: Sequence[int]) -> list[Finding]:
+def _looked(look: Look, times: Sequence[int]) -> tuple[Finding, ...]:
     """Return the finding of every look."""
     if not times:
-        return []
+        return ()
     found, lacking = measure(look)
     codes = verdicts(look.metric, found, lacking)
-    return [
+    return tuple(
         _finding(look.metric, found, codes, place, time, look.alpha)
         for place, time in enumerate(times)
-    ]
+    )
 
 
 def _times(metric: Metric, query: Query, strata: Strata, now: int) -> tuple[list[int], Places]:
