@@ -154,7 +154,7 @@ class Drill:
         if rollout is None or rollout.phase.over:
             return ()
         standing = Standing(route, rollout, self._ground.drill.plan)
-        found = look(standing, world, world.reports).findings
+        found = look(standing, world).findings
         return tuple(finding for each in found.values() for finding in each)
 
     @contextmanager

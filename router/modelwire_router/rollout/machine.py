@@ -178,8 +178,11 @@ def gates(plan: Plan, rollout: Rollout) -> tuple[HookKind, ...]:
 
 
 def waits_for_fleet(plan: Plan, rollout: Rollout) -> bool:
-    """Whether the step under way needs every version warm."""
-    return not rollout.phase.over and gives_events(plan, plan.steps[rollout.step])
+    """Whether the step under way needs every version warm, to be made or to give more events."""
+    if rollout.phase.over:
+        return False
+    step = plan.steps[rollout.step]
+    return gives_events(plan, step) or isinstance(step, Exposure)
 
 
 def judged(plan: Plan, rollout: Rollout) -> tuple[str, ...]:
