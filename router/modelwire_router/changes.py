@@ -7,6 +7,7 @@ from modelwire.control.history import Past, documents
 from modelwire.control.state import ALWAYS, Accepted, RouteState, State
 from modelwire.control.timeline import displaced
 from modelwire.routing.checks import redraws
+from modelwire.routing.layers import layer_of
 from modelwire.routing.ranges import from_percent, reweigh
 from modelwire_schemas.contracts import differences
 from modelwire_schemas.errors import Conflict, NotFound
@@ -288,11 +289,14 @@ def _document(
 def _split(before: RouteState | None, route: str) -> Split:
     """Return the split of a route's last rule: its salt survives every change (R27).
 
-    Versions that shared the events by source partition share them by key from now on.
+    Versions that shared the events by source partition share them by key from now on, and those
+    that shared a layer's leave it to others.
     """
     if before is None:
         return Split(salt=route)
     split = before.head.document.rules[-1].split
+    if layer_of(split):
+        return Split(salt=route)
     return Split(salt=split.salt or route) if split.by is SplitBy.PARTITION else split
 
 

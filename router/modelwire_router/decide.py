@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from modelwire.control.state import RouteState, State
+from modelwire.routing.layers import HOLDOUT, OUTSIDE, experiment
 from modelwire_router.analysis.assess import assess
 from modelwire_router.analysis.evidence import Evidence, Planned, Reading, Side
 from modelwire_router.analysis.exposure import Exposed, exposed
@@ -35,6 +36,7 @@ from modelwire_schemas.routing import (
     RoutingDocument,
     Rule,
     SplitBy,
+    Variant,
 )
 from modelwire_schemas.telemetry import Output
 
@@ -247,10 +249,10 @@ def _planned(standing: Standing) -> Iterator[Planned]:
         if rollout is None or rollout.id != standing.rollout.id:
             return
         rule = compared(accepted.document, standing.plan)
-        shares = {v.version: v.weight / BUCKETS for v in rule.variants}
-        if len(shares) > 1 and any(shares.values()):
-            candidate, stable = standing.plan.candidate, standing.plan.stable
-            yield Planned(accepted.revision, shares.get(candidate, 0.0), shares.get(stable, 0.0))
+        both = len({v.version for v in rule.variants}) > 1
+        weights = [variant.weight / BUCKETS for variant in arms(rule, standing.plan)]
+        if both and any(weights):
+            yield Planned(accepted.revision, *weights)
 
 
 def compared(document: RoutingDocument, plan: Plan) -> Rule:
@@ -260,15 +262,23 @@ def compared(document: RoutingDocument, plan: Plan) -> Rule:
     return next(divides, document.rules[-1])
 
 
+def arms(rule: Rule, plan: Plan) -> tuple[Variant, Variant]:
+    """Return the candidate's variant and the stable version's: of the same experiment, if any."""
+    by_version = {v.version: v for v in rule.variants}
+    candidate = by_version.get(plan.candidate, Variant(CANDIDATE, plan.candidate))
+    own = [v for v in rule.variants if experiment(v.name) == experiment(candidate.name)]
+    other = [v for v in rule.variants if v.name not in (HOLDOUT, OUTSIDE)]
+    stable = [v for v in (*own, *other, *rule.variants) if v.version == plan.stable]
+    return candidate, next(iter(stable), Variant(STABLE, plan.stable))
+
+
 def _findings(
     standing: Standing, template: Template, evidence: Evidence, now: int
 ) -> tuple[Finding, ...]:
     """Return how every metric stands, with the numbers of its newest look."""
     plan, started = standing.plan, standing.rollout.started
     rule = compared(standing.route.head.document, plan)
-    names = {v.version: v.name for v in rule.variants}
-    candidate = Side(plan.candidate, names.get(plan.candidate, CANDIDATE))
-    stable = Side(plan.stable, names.get(plan.stable, STABLE))
+    candidate, stable = (Side(v.version, v.name) for v in arms(rule, plan))
     stands = assess(template, candidate, stable, evidence, started, now)
     return tuple(replace(s.finding, judgement=s.judgement) for s in stands)
 

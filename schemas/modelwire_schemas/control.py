@@ -6,11 +6,13 @@ from typing import TypeAlias
 from modelwire_schemas.policy import PolicySet
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
 from modelwire_schemas.routing import (
+    LAYER,
     RolloutAborted,
     RouteConfirmed,
     RouteFrozen,
     RoutingApproved,
     RoutingChanged,
+    RoutingDocument,
     RoutingProposed,
 )
 
@@ -66,7 +68,7 @@ def fold_of(body: Body) -> int:
     match body:
         case RoutingChanged(changes=changes):
             new = body.automatic or body.decided_at or body.confirm_within
-            return 2 if new or any(c.document.rollout for c in changes) else 1
+            return 2 if new or any(_is_new(c.document) for c in changes) else 1
         case ReleasePublished(valid_until=valid_until, sample=sample):
             return 2 if valid_until or sample else 1
         case PolicySet():
@@ -75,3 +77,8 @@ def fold_of(body: Body) -> int:
             return 1
         case _:
             return 2
+
+
+def _is_new(document: RoutingDocument) -> bool:
+    rules = document.rules
+    return document.rollout is not None or any(r.split.salt.startswith(LAYER) for r in rules)

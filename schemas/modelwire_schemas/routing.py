@@ -11,6 +11,10 @@ BUCKETS = 10_000
 """The whole: every split covers the buckets [0, 10,000) exactly once."""
 
 
+LAYER = "layer:"
+"""How the salt of a layer begins: its experiments never share a key, on whichever routes."""
+
+
 class Op(StrEnum):
     """How a clause compares a field with its values."""
 

@@ -8,6 +8,7 @@ from modelwire.control.policy import check_valid
 from modelwire.control.state import TIMELINE, Accepted, Release, RouteState, State
 from modelwire.control.timeline import displaced, reachable, under_way
 from modelwire.routing.checks import check_document, check_reshuffle
+from modelwire.routing.layers import check_layers, holders
 from modelwire_schemas.contracts import differences, faults
 from modelwire_schemas.control import Body
 from modelwire_schemas.errors import Conflict, Rejected
@@ -101,6 +102,7 @@ def check_change(state: State, body: RoutingChanged) -> None:
             if release.valid_until:
                 check_valid(state, body, change, release)
         _check_fit(state, change, named)
+    _check_layers(state, body)
     _check_times(state, body)
 
 
@@ -209,6 +211,22 @@ def _main_release(state: State, document: RoutingDocument) -> Release | None:
     return state.release(document.model, main.version)
 
 
+def _check_layers(state: State, body: RoutingChanged) -> None:
+    """Refuse what would put a key into two experiments of a layer, at any time."""
+    new = [h for c in body.changes for h in holders(c.document.route, c.document.rules)]
+    if new:
+        changed = {change.document.route for change in body.changes}
+        others = [route for route in _sorted(state.routes) if route.route not in changed]
+        there = [(r.route, a) for r in others for a in lasting(r, state.earliest)]
+        check_layers(new, [h for name, a in there for h in holders(name, a.document.rules)])
+
+
+def lasting(route: RouteState, now: int) -> tuple[Accepted, ...]:
+    """Return the documents that events from `now` on can meet, and that of an abort."""
+    base = () if route.base is None or under_way(route, now) is None else (route.base,)
+    return (*reachable(route, now), *base)
+
+
 def _check_times(state: State, body: RoutingChanged) -> None:
     if len({change.document.time_field for change in body.changes}) > 1:
         raise Rejected("E_TIME_SOURCE", "routes that change in one record differ in `time_field`")
@@ -299,10 +317,8 @@ def _check_room(route: RouteState, effective: int, earliest: int, new: int) -> N
 
 
 def _names(route: RouteState, now: int, model: str, version: str) -> bool:
-    base = () if route.base is None or under_way(route, now) is None else (route.base,)
     return ModelVersion(model, version) in route.beneath or any(
-        a.document.model == model and version in a.document.versions()
-        for a in (*reachable(route, now), *base)
+        a.document.model == model and version in a.document.versions() for a in lasting(route, now)
     )
 
 

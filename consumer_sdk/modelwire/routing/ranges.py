@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from itertools import groupby
 from typing import NamedTuple, TypeAlias
 
 from modelwire_schemas.errors import Rejected
@@ -51,6 +52,22 @@ def reweigh(before: Sequence[Variant], weights: Sequence[Weight]) -> tuple[Varia
         Variant(name, version, _joined(ranges))
         for (name, version, _), ranges in zip(weights, taken, strict=True)
     )
+
+
+def carved(before: Sequence[Variant], fixed: Sequence[Variant]) -> tuple[Variant, ...]:
+    """Return variants that cover everything once: `fixed` as they are, and what is left of others.
+
+    What nobody had before belongs to a variant without a name.
+    """
+    owners = [("", "")] * BUCKETS
+    for variant in (*before, *fixed):
+        for start, end in variant.buckets:
+            owners[start:end] = [(variant.name, variant.version)] * (end - start)
+    ranges: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    for owner, run in groupby(range(BUCKETS), owners.__getitem__):
+        buckets = list(run)
+        ranges.setdefault(owner, []).append((buckets[0], buckets[-1] + 1))
+    return tuple(Variant(*owner, tuple(found)) for owner, found in ranges.items())
 
 
 def from_percent(weights: Mapping[str, float | Decimal | str]) -> dict[str, int]:

@@ -17,6 +17,7 @@ from modelwire_router.cli.options import read_time
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.waiting import tell_way_back
 from modelwire_router.explaining import Met, met
+from modelwire_router.rollout.layers import told_of
 from modelwire_router.rollout.telling import Row, numbers, standing_row
 from modelwire_router.times import show_time
 from modelwire_router.views import shares
@@ -111,6 +112,7 @@ def _answer(accepted: Accepted, event: Event) -> dict[str, Any]:
         "rule": answer.rule,
         "bucket": answer.bucket,
         "reason": str(answer.reason),
+        "layer": told_of(document, answer),
         "revision": accepted.revision,
     }
 
@@ -127,6 +129,7 @@ def _other(accepted: Accepted, event: Event) -> dict[str, Any]:
 def _lines(found: Met, row: Row) -> Iterator[str]:
     """Yield what people read."""
     bucket = "" if row["bucket"] is None else f" · bucket {row['bucket']}"
+    bucket += f" · {row['layer']}" if row["layer"] else ""
     yield (
         f"{row['model']} {row['version']}   (rule {row['rule']} · variant {row['variant']}"
         f"{bucket} · reason {row['reason']})"

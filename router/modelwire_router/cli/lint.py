@@ -3,11 +3,13 @@
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 import orjson
 
 from modelwire_router.cli.session import Session
+from modelwire_router.rollout.layers import told
 from modelwire_router.rollout_file.reading import read_rollouts
 from modelwire_router.rollout_file.schema import schema as editors_schema
 from modelwire_schemas.errors import RejectedFile
@@ -37,14 +39,18 @@ def lint(session: Session, files: tuple[Path, ...], schema: bool) -> int:
         return error.exit_code
     for wanted in found:
         plan = wanted.plan
-        row = {
+        row: dict[str, Any] = {
             "route": plan.route,
             "namespace": wanted.namespace,
             "strategy": plan.strategy,
             "stable": plan.stable,
             "candidate": plan.candidate,
             "steps": len(plan.steps),
+            "layers": [line for line in map(told, plan.rules) if line],
+            "holdout": plan.holdout / 100,
         }
-        told = f"{plan.route}: {plan.strategy} {plan.stable} → {plan.candidate}"
-        session.data(row, f"{told}, {len(plan.steps)} step{'s' * (len(plan.steps) != 1)}")
+        said = f"{plan.route}: {plan.strategy} {plan.stable} → {plan.candidate}"
+        steps = f"{len(plan.steps)} step{'s' * (len(plan.steps) != 1)}"
+        out = f", {plan.holdout / 100:g} % held out" if plan.holdout else ""
+        session.data(row, "\n  ".join([f"{said}, {steps}{out}", *row["layers"]]))
     return 0

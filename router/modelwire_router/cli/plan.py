@@ -25,6 +25,7 @@ from modelwire_router.forecast import (
     steps,
 )
 from modelwire_router.retained import newest_events
+from modelwire_router.rollout.layers import allotted
 from modelwire_router.rollout_file.reading import read_rollouts
 from modelwire_router.views import shares
 from modelwire_schemas.errors import Rejected
@@ -73,7 +74,7 @@ FETCH_COLUMNS = ["route", "instance", "version", "bytes", "resident", "fits"]
 
 def _wanted(path: Path, state: State) -> dict[str, list[Step]]:
     if says_rollouts(path):
-        plans = [one.plan for one in read_rollouts((path,), None)]
+        plans = allotted([one.plan for one in read_rollouts((path,), None)], state)
         return {plan.route: steps(plan, state) for plan in plans}
     documents = read_documents(path, state)
     return {document.route: document_steps(document, state) for document in documents}

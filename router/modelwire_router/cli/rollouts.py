@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from modelwire_router.decide import Standing, look, read_plan
 from modelwire_router.observer import Observer
 from modelwire_router.reference import by_sample, check_sample, read_sample
 from modelwire_router.rollout import machine
+from modelwire_router.rollout.layers import allotted, check_begun, told as told_layer
 from modelwire_router.rollout.plan import Plan
 from modelwire_router.rollout.telling import Row, numbers
 from modelwire_router.rollout.view import rollout_row
@@ -30,7 +32,7 @@ LOOK_S = 0.5
 def begin(session: Session, path: Path, reason: str) -> None:
     """Begin the rollouts of a file: all of them in one record, or none."""
     state = session.state()
-    plans = plans_of(session, path, state.now)
+    plans = allotted(plans_of(session, path, state.now), state)
     for plan in plans:
         release = state.release(plan.model, plan.candidate)
         if release and by_sample(plan):
@@ -38,7 +40,7 @@ def begin(session: Session, path: Path, reason: str) -> None:
             check_sample(plan, sample, f"{path}: rollout {plan.route}")
     started = secrets.token_hex(4)
     changes = [machine.begin(p, state.routes.get(p.route), started, state.now) for p in plans]
-    _send(session, state, together(changes), reason, "; ".join(_told(p) for p in plans))
+    _send(session, state, together(changes), reason, "; ".join(_told(p) for p in plans), plans)
 
 
 @click.command()
@@ -51,7 +53,7 @@ def diff(session: Session, path: Path) -> int:
     state = session.state()
     rows = [
         {"route": plan.route, "field": field.name, "now": str(was), "file": str(new)}
-        for plan in plans_of(session, path, None)
+        for plan in allotted(plans_of(session, path, None), state)
         for field in fields(plan)
         if (was := getattr(_there(state, plan.route), field.name, None))
         != (new := getattr(plan, field.name))
@@ -138,8 +140,9 @@ def retry(session: Session, route: str, reason: str) -> None:
             where=f"route {route}",
             expected="one that was aborted or rolled back",
         )
-    change = machine.begin(standing.plan, standing.route, secrets.token_hex(4), state.now)
-    _send(session, state, change, reason, f"{route}: begins anew")
+    plans = allotted([standing.plan], state)
+    change = machine.begin(plans[0], standing.route, secrets.token_hex(4), state.now)
+    _send(session, state, change, reason, f"{route}: begins anew", plans)
 
 
 def plans_of(session: Session, path: Path, now: int | None) -> list[Plan]:
@@ -237,11 +240,22 @@ def _together(state: State, route: str) -> list[Standing]:
     return [standing, *others]
 
 
-def _send(session: Session, state: State, change: RoutingChanged, reason: str, told: str) -> None:
+def _send(
+    session: Session,
+    state: State,
+    change: RoutingChanged,
+    reason: str,
+    told: str,
+    begun: Sequence[Plan] = (),
+) -> None:
     if proposed(session, state, change, reason, told):
         return
     outcome = session.submit(change, state, reason=reason)
     revisions = outcome.verdict.revisions
     row = {"routes": {r.route: r.revision for r in revisions}, "told": told}
     session.data(row, f"{told}\nrevision {', '.join(f'{r.route}@{r.revision}' for r in revisions)}")
+    for line in (told_layer(rule) for plan in begun for rule in plan.rules):
+        if line:
+            session.say(line)
+    check_begun(begun, outcome.state)
     session.say(f"next: modelwire get {revisions[0].route} -w")

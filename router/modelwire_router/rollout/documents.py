@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from modelwire.control.state import RouteState
-from modelwire.routing.ranges import reweigh
+from modelwire.routing.layers import HOLDOUT, layer_of
+from modelwire.routing.ranges import carved, reweigh
 from modelwire_router.rollout.plan import Mirror, MovePartitions, Plan, SetWeight, Step
 from modelwire_schemas.errors import Conflict, Rejected
 from modelwire_schemas.routing import BUCKETS, RoutingDocument, Rule, Split, SplitBy, Variant
@@ -88,11 +89,12 @@ def gives_events(plan: Plan, step: Step) -> bool:
 
 def _held(plan: Plan, document: RoutingDocument) -> RoutingDocument:
     changed = replace(document, model=plan.model, shadows=plan.shadows)
+    bare = replace(plan, rules=())  # an experiment's would give events before the fleet is ready
     rolls = plan.split.by is SplitBy.PARTITION
-    begun = _moved(plan, changed, ()) if rolls else weighted(plan, changed, 0)
+    begun = _moved(bare, changed, ()) if rolls else weighted(bare, changed, 0)
     named = [v.version for rule in plan.rules for v in rule.variants]
     mirrored = [step.shadow.version for step in plan.steps if isinstance(step, Mirror)]
-    return replace(begun, rules=begun.rules[-1:], keep_warm=tuple(dict.fromkeys(named + mirrored)))
+    return replace(begun, keep_warm=tuple(dict.fromkeys(named + mirrored)))
 
 
 def candidates_weight(document: RoutingDocument) -> int:
@@ -101,10 +103,15 @@ def candidates_weight(document: RoutingDocument) -> int:
 
 
 def weighted(plan: Plan, document: RoutingDocument, weight: int) -> RoutingDocument:
-    """Return the document that gives the candidate so many buckets."""
-    last = document.rules[-1]
-    wished = ((CANDIDATE, plan.candidate, weight), (STABLE, plan.stable, BUCKETS - weight))
-    return _with(plan, document, reweigh(last.variants, wished))
+    """Return the document that gives the candidate so many buckets, but none that is held out."""
+    out = plan.holdout if weight < BUCKETS else 0
+    given = min(weight, BUCKETS - out)
+    wished = [(CANDIDATE, plan.candidate, given), (STABLE, plan.stable, BUCKETS - given - out)]
+    before = document.rules[-1].variants
+    if out:
+        wished.insert(0, (HOLDOUT, plan.stable, out))
+        before = carved(before, [Variant(HOLDOUT, plan.stable, ((0, out),))])
+    return _with(plan, document, reweigh(before, wished))
 
 
 def _moved(
@@ -120,8 +127,8 @@ def _only(document: RoutingDocument, version: str) -> RoutingDocument:
     variant = Variant(STABLE, version, ((0, BUCKETS),))
     last = document.rules[-1]
     split = last.split
-    if split.by is SplitBy.PARTITION:
-        split = Split(salt=split.salt or document.route)
+    if split.by is SplitBy.PARTITION or layer_of(split):
+        split = Split(salt=document.route if layer_of(split) else split.salt or document.route)
     return replace(document, rules=(replace(last, variants=(variant,), split=split),), shadows=())
 
 

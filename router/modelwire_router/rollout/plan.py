@@ -188,7 +188,8 @@ class Plan:
     `rules` stand before the split that the steps move, `require_ready` is the share (0 to 1) of
     instances that must have the candidate warm before it gets weight, within `ready_deadline` ms.
     `background` are templates judged at every step from `background_from` on. `keep_warm` (ms) is
-    how long the old version stays loaded after the end. `at` (ms, event time) is when the last
+    how long the old version stays loaded after the end. `holdout` of the lowest buckets stay with
+    the stable version until the candidate has everything. `at` (ms, event time) is when the last
     step takes effect, if it is scheduled.
     """
 
@@ -210,3 +211,4 @@ class Plan:
     keep_warm: int = 0
     hooks: tuple[Hook, ...] = ()
     at: int | None = None
+    holdout: int = 0

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from modelwire.routing.checks import check_document
+from modelwire.routing.layers import HOLDOUT, OUTSIDE
 from modelwire.routing.predicate import HEADER
 from modelwire.routing.ranges import Weight, reweigh
 from modelwire_router.analysis.measured import is_compared
@@ -134,6 +135,7 @@ def _canary(plan: Plan, spec: CanarySpec) -> Plan:
         plan,
         strategy="canary",
         split=spec.split.split(),
+        holdout=spec.split.holdout,
         steps=tuple(steps),
         background=tuple(said.background.templates) if said.background else (),
         background_from=sum(map(len, before)),
@@ -213,10 +215,11 @@ def _experiment(plan: Plan, spec: AbSpec) -> Plan:
 
 def _rule(said: RoutePart, plan: Plan) -> Rule:
     weights = _layered(said.layer, plan.stable) if said.layer else _weights(said.to)
+    drawn = said.layer or said.split
     return Rule(
         said.name,
         reweigh((), weights),
-        said.split.split() if said.split else plan.split,
+        drawn.split() if drawn else plan.split,
         said.match.predicate() if said.match else None,
     )
 
@@ -226,8 +229,11 @@ def _weights(arms: Iterable[Arm]) -> list[Weight]:
 
 
 def _layered(said: Layer, stable: str) -> list[Weight]:
-    """Return the variants of all experiments of a layer: one draw, so a key is in one of them."""
-    weights = [("holdout", stable, said.holdout)] if said.holdout else []
+    """Return the variants of all experiments of a layer: one draw, so a key is in one of them.
+
+    Which buckets they get is seen when the log is known; see `allotted`.
+    """
+    weights = [(HOLDOUT, stable, said.holdout)] if said.holdout else []
     for experiment in said.experiments:
         for title, version, weight in _weights(experiment.to):
             share, rest = divmod(experiment.weight * weight, BUCKETS)
@@ -239,13 +245,16 @@ def _layered(said: Layer, stable: str) -> list[Weight]:
                     todo="round one of them",
                 )
             weights.append((f"{experiment.name}.{title}", version, share))
-    return weights
+    rest = BUCKETS - sum(count for _, _, count in weights)
+    return [*weights, (OUTSIDE, stable, rest)] if rest else weights
 
 
 def _forced(header: str, rules: tuple[Rule, ...]) -> Iterator[Rule]:
     """Yield a rule for each variant: who names it in the header gets it."""
     versions: dict[str, str] = {}
     for variant in (variant for rule in rules for variant in rule.variants):
+        if variant.name in (HOLDOUT, OUTSIDE):
+            continue
         if versions.setdefault(variant.name, variant.version) != variant.version:
             raise Rejected(
                 "E_VARIANTS",
@@ -256,7 +265,7 @@ def _forced(header: str, rules: tuple[Rule, ...]) -> Iterator[Rule]:
     for title, version in versions.items():
         match = Clause(f"{HEADER}{header}", Op.IN, (title,))
         whole = (Variant(title, version, ((0, BUCKETS),)),)
-        yield Rule(f"forced-{title}", whole, rules[0].split, match)
+        yield Rule(f"forced-{title}", whole, match=match)
 
 
 def _analysis(said: AnalysisPart | None) -> Iterator[Step]:

@@ -1,15 +1,21 @@
 """Who is in an experiment and which variants there are: splits, routes and layers (pure)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from modelwire_router.rollout_file.asking import Part, Wrong, fields, items, written
 from modelwire_router.rollout_file.match import Condition
-from modelwire_router.rollout_file.words import EventField, Name, Percent, Salt, Version
-from modelwire_schemas.routing import BUCKETS, Split
+from modelwire_router.rollout_file.words import (
+    EventField,
+    Name,
+    Percent,
+    Salt,
+    Version,
+)
+from modelwire_schemas.routing import BUCKETS, LAYER, Split
 
 
 class SplitPart(Part):
@@ -36,6 +42,13 @@ class Arm(Part):
     """Its share, in percent."""
 
 
+class CanarySplit(SplitPart):
+    """How keys are drawn, and which are left out until the end."""
+
+    holdout: Percent = written(0)
+    """The share that stays with the stable version until the candidate has everything."""
+
+
 class ExperimentPart(Part):
     """One experiment of a layer."""
 
@@ -53,19 +66,29 @@ class ExperimentPart(Part):
 
 
 class Layer(Part):
-    """Experiments that exclude each other: a key is in one of them at most."""
+    """Experiments that exclude each other, on all routes: a key is in one of them at most."""
 
+    name: Name
+    """Its name; rollouts that name the same layer share its keys out among them."""
+    key: EventField | SkipJsonSchema[None] = None
+    """The event's field that is the key; without one, the record's key."""
     holdout: Percent = written(0)
-    """The share that stays out of every experiment, with the stable version, in percent."""
+    """The share that stays out of every experiment of the layer, in percent."""
     experiments: list[ExperimentPart] = Field(min_length=1, max_length=16)
-    """The experiments; their weights and the holdout are 100 together."""
+    """The experiments; with the holdout 100 at most, and others may have the rest."""
+
+    def split(self) -> Split:
+        """Return the split as it travels."""
+        return Split(salt=LAYER + self.name, field=self.key or "")
 
     @classmethod
     def look(cls, said: Mapping[str, Any]) -> Iterator[Wrong]:
         """See `Part`."""
         experiments = [fields(one) for one in items(said.get("experiments"))]
         weights = [said.get("holdout", 0), *(one.get("weight") for one in experiments)]
-        yield from _whole("experiments", weights)
+        if (total := sum(_numbers(weights))) > 100:
+            what = f"weights that make {total:g} percent"
+            yield Wrong(("experiments",), "E_WEIGHT", what, "100 at most")
         yield from _twice("experiments", [one.get("name") for one in experiments])
 
 
@@ -77,7 +100,7 @@ class RoutePart(Part):
     match: Condition | SkipJsonSchema[None] = None
     """Which events; only the last route may leave it out."""
     split: SplitPart | SkipJsonSchema[None] = None
-    """How keys are drawn; needed where several variants have a weight."""
+    """How keys are drawn; needed where several variants have a weight, and no layer draws."""
     to: list[Arm] = Field(default=[], max_length=16)
     """The variants; weights are 100 together."""
     layer: Layer | SkipJsonSchema[None] = None
@@ -89,9 +112,12 @@ class RoutePart(Part):
         if bool(said.get("to")) == bool(said.get("layer")):
             yield Wrong((), "E_VARIANTS", "a route has variants or a layer", "to, or layer")
         yield from _arms(said)
-        shared = len([n for n in _numbers(_weights(said)) if n]) > 1 or bool(said.get("layer"))
-        if shared and said.get("split") is None:
+        shared = len([n for n in _numbers(_weights(said)) if n]) > 1
+        if shared and not said.get("layer") and said.get("split") is None:
             yield Wrong((), "E_SALT", "a split without a salt", "split: {salt: NAME-OF-THE-TEST}")
+        if said.get("layer") and said.get("split") is not None:
+            what = "a layer draws by its name and needs no split"
+            yield Wrong(("split",), "E_SALT", what, todo="leave it out; layer.key names the key")
 
 
 def versions(routes: Sequence[Mapping[str, Any]]) -> list[object]:
@@ -106,8 +132,13 @@ def _weights(said: Mapping[str, Any]) -> list[object]:
     return [fields(arm).get("weight") for arm in items(said.get("to"))]
 
 
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value is a number as files write it."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _numbers(values: Sequence[object]) -> list[float]:
-    return [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    return [value for value in values if is_number(value)]
 
 
 def _arms(said: Mapping[str, Any]) -> Iterator[Wrong]:

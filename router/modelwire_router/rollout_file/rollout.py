@@ -8,7 +8,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from modelwire_router.rollout.plan import HookKind, OnFailure
 from modelwire_router.rollout_file.asking import Part, Wrong, fault, fields, items, written
-from modelwire_router.rollout_file.experiments import RoutePart, SplitPart, versions
+from modelwire_router.rollout_file.experiments import CanarySplit, RoutePart, is_number, versions
 from modelwire_router.rollout_file.strategies import (
     Ab,
     Basic,
@@ -142,8 +142,26 @@ class CanarySpec(Common):
 
     strategy: CanaryStrategy
     """How."""
-    split: SplitPart
+    split: CanarySplit
     """How keys are drawn."""
+
+    @classmethod
+    def look(cls, said: Mapping[str, Any]) -> Iterator[Wrong]:
+        """See `Part`."""
+        yield from super().look(said)
+        out = fields(said.get("split")).get("holdout", 0)
+        steps = items(fields(fields(said.get("strategy")).get("canary")).get("steps"))
+        for i, step in enumerate(steps):
+            weight = fields(step).get("setWeight")
+            most = fields(fields(step).get("exposure")).get("upTo")
+            place = ("strategy", "canary", "steps", i)
+            if is_number(out) and is_number(weight) and weight < 100 < weight + out:
+                what = f"{weight:g} percent beside a holdout of {out:g}"
+                expected = f"{100 - out:g} at most, or 100"
+                yield Wrong((*place, "setWeight"), "E_WEIGHT", what, expected)
+            if is_number(out) and is_number(most) and most + out > 100:
+                what = f"{most:g} percent beside a holdout of {out:g}"
+                yield Wrong((*place, "exposure", "upTo"), "E_WEIGHT", what, f"{100 - out:g}")
 
 
 class RollingSpec(Common):

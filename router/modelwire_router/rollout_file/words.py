@@ -15,7 +15,7 @@ from modelwire_router.rollout_file.near import nearest
 from modelwire_router.times import duration, moment
 from modelwire_schemas import names
 from modelwire_schemas.limits import MAX_WORD
-from modelwire_schemas.routing import BUCKETS
+from modelwire_schemas.routing import BUCKETS, LAYER
 
 EVENT = "event."
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,2})?)%", re.ASCII)
@@ -52,6 +52,9 @@ def _share(value: object) -> float:
 
 def _salt(value: object) -> str:
     said = _text(value, "E_SALT", "late-2026-12")
+    if said.startswith(LAYER):
+        todo = f"write layer: {{name: {said.removeprefix(LAYER)}, …}}"
+        raise fault("E_SALT", f"salt {said!r} is a layer's", "a salt of its own", todo)
     if not said or "|" in said or not names.printable(said) or len(said) > MAX_SALT:
         raise fault(
             "E_SALT",

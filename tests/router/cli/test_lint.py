@@ -33,6 +33,8 @@ def test_a_file_that_is_fine_is_told_in_a_line(desk: Desk) -> None:
         "stable": "1",
         "candidate": "2",
         "steps": 9,
+        "layers": [],
+        "holdout": 0.0,
     }
 
 

@@ -19,7 +19,7 @@ TEXT = (
     '"split":{"by":"key","salt":"s","field":""},"steps":[{"weight":10000,"kind":"weight"}],'
     '"rules":[],"shadows":[],"templates":[],"background":[],"background_from":0,'
     '"require_ready":1,"ready_deadline":600000,"on_failure":"rollback","keep_warm":0,"hooks":[],'
-    '"at":null}'
+    '"at":null,"holdout":0}'
 )
 
 

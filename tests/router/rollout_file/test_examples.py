@@ -76,7 +76,7 @@ def batch(*numbers: int) -> tuple[MovePartitions, Pause, Analyse]:
 def asked(variant: str, version: str) -> Rule:
     match = Clause("header.x-late-variant", Op.IN, (variant,))
     whole = (Variant(variant, version, ((0, 10_000),)),)
-    return Rule(f"forced-{variant}", whole, Split(salt=ROUTE), match)
+    return Rule(f"forced-{variant}", whole, match=match)
 
 
 GOLDEN = {

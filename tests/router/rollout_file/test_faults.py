@@ -413,28 +413,74 @@ EXACT: dict[str, tuple[str, str]] = {
     ),
     "a layer that misses the whole": (
         ab(
-            "{name: all, split: {salt: s}, layer: {holdout: 10, experiments: "
+            "{name: all, layer: {name: ui, holdout: 21, experiments: "
             '[{name: e, weight: 80, to: [{version: "8", weight: 100}]}]}}'
         ),
-        "9:71: E_WEIGHT: weights that make 90 percent; expected 100",
+        "9:63: E_WEIGHT: weights that make 101 percent; expected 100 at most",
     ),
-    "a layer without a salt": (
+    "a layer without a name": (
         ab(
             "{name: all, layer: {experiments: "
             '[{name: e, weight: 100, to: [{version: "8", weight: 100}]}]}}'
         ),
-        "9:7: E_SALT: a split without a salt; expected split: {salt: NAME-OF-THE-TEST}",
+        "9:19: E_MISSING: no name; add name",
+    ),
+    "a layer with a salt": (
+        ab(
+            "{name: all, split: {salt: s}, layer: {name: ui, experiments: "
+            '[{name: e, weight: 100, to: [{version: "8", weight: 100}]}]}}'
+        ),
+        "9:26: E_SALT: a layer draws by its name and needs no split; "
+        "leave it out; layer.key names the key",
+    ),
+    "a layer whose name is none": (
+        ab(
+            '{name: all, layer: {name: "u|i", experiments: '
+            '[{name: e, weight: 100, to: [{version: "8", weight: 100}]}]}}'
+        ),
+        "9:33: E_NAME: name 'u|i' is no valid name; expected 1 to 100 of A-Z a-z 0-9 . _ - and a "
+        "letter or digit first; choose another name name",
+    ),
+    "a holdout of no percent": (
+        ab(
+            "{name: all, layer: {name: ui, holdout: 5%, experiments: "
+            '[{name: e, weight: 80, to: [{version: "8", weight: 100}]}]}}'
+        ),
+        "9:46: E_WEIGHT: '5%' is no percent; expected a number from 0 to 100",
+    ),
+    "an experiment of a layer twice": (
+        ab(
+            "{name: all, layer: {name: ui, experiments: "
+            '[{name: e, weight: 10, to: [{version: "8", weight: 100}]}, '
+            '{name: e, weight: 10, to: [{version: "8", weight: 100}]}]}}'
+        ),
+        "9:109: E_VARIANTS: e stands twice; expected every name once",
+    ),
+    "the salt of a layer": (
+        ab(f"{{name: all, split: {{salt: 'layer:ui'}}, {ARMS}}}"),
+        "9:33: E_SALT: salt 'layer:ui' is a layer's; expected a salt of its own; "
+        "write layer: {name: ui, …}",
+    ),
+    "a weight that leaves no room for the holdout": (
+        canary("setWeight: 96").replace("2026}", "2026, holdout: 5}"),
+        "11:22: E_WEIGHT: 96 percent beside a holdout of 5; expected 95 at most, or 100",
+    ),
+    "an exposure that leaves no room for the holdout": (
+        canary("exposure: {changedPerHour: 9, output: late, upTo: 100}").replace(
+            "2026}", "2026, holdout: 5}"
+        ),
+        "11:61: E_WEIGHT: 100 percent beside a holdout of 5; expected 95",
     ),
     "a layer beside variants": (
         ab(
-            f"{{name: all, split: {{salt: s}}, {ARMS}, layer: {{experiments: "
+            f"{{name: all, {ARMS}, layer: {{name: ui, experiments: "
             '[{name: e, weight: 100, to: [{version: "8", weight: 100}]}]}}'
         ),
         "9:7: E_VARIANTS: a route has variants or a layer; expected to, or layer",
     ),
     "an arm of less than a bucket": (
         ab(
-            "{name: all, split: {salt: s}, layer: {holdout: 99.99, experiments: "
+            "{name: all, layer: {name: ui, holdout: 99.99, experiments: "
             f"[{{name: e, weight: 0.01, {ARMS}}}]}}}}"
         ),
         "5:3: E_WEIGHT: e.7 would get a part of a bucket; "
@@ -566,14 +612,14 @@ def test_a_route_may_stand_in_two_namespaces() -> None:
 
 def test_experiments_of_a_layer_share_one_draw() -> None:
     layer = (
-        "layer: {holdout: 10, experiments: ["
+        "layer: {name: ui, key: event.tailnum, holdout: 10, experiments: ["
         '{name: hours, weight: 40, to: [{name: new, version: "8", weight: 25}, '
         '{name: old, version: "7", weight: 75}]}, '
         '{name: fares, weight: 50, to: [{name: new, version: "9", weight: 100}]}]}'
     )
-    (wanted,) = compiled(ab(f"{{name: all, split: {{salt: layer-1}}, {layer}}}"))
+    (wanted,) = compiled(ab(f"{{name: all, {layer}}}"))
     (rule,) = wanted.plan.rules
-    assert rule.split.salt == "layer-1"
+    assert (rule.split.salt, rule.split.field) == ("layer:ui", "tailnum")
     assert [(v.name, v.version, v.buckets) for v in rule.variants] == [
         ("holdout", "7", ((0, 1000),)),
         ("hours.new", "8", ((1000, 2000),)),
