@@ -6,7 +6,8 @@ from 0, that never changes. Three keepers stand behind one contract: memory, SQL
 - *Order*: a partition's records are read in the order of their offsets, by everyone.
 - *Gaps*: offsets rise; SQLite and memory leave none out. Kafka may (transactions, retention).
 - *Durability*: `append` returns when the record survives the death of this process, and for
-  streams of modelwire's own (`durable=True`) of the machine as well.
+  streams of modelwire's own (`durable=True`) of the machine as well; what instances tell again and
+  again (`fleet`, `telemetry`) need not, since they die with it.
 - *Blocking*: every call is bounded by `timeout`, and then raises Unavailable (`E_LOG_UNAVAILABLE`);
   nothing waits for ever. A log that was opened while it was away works once it is there.
 - *Time*: `Record.appended` is when the log took a record, by the log's clock, never by the

@@ -7,7 +7,10 @@ from modelwire_schemas.errors import Rejected
 
 PATTERN = re.compile(r"[A-Za-z0-9._-]{1,249}", re.ASCII)
 OWN = "modelwire."
-"""How the streams begin that must survive the death of the machine."""
+"""How the streams of modelwire's own begin."""
+
+PASSING = (".fleet", ".telemetry")
+"""How those of them end in which instances say every two seconds how they do."""
 
 
 def stream_name(value: str) -> str:

@@ -254,19 +254,19 @@ def test_who_finds_the_log_locked_gives_up_in_time_and_reads_meanwhile(
     assert log.append("events", Message(b"second"), timeout=10).offset == 1
 
 
-def test_what_is_modelwires_own_is_forced_to_the_disk_and_what_is_the_users_is_not(
+def test_what_is_modelwires_own_is_forced_to_the_disk_and_what_passes_or_is_the_users_is_not(
     path: Path,
 ) -> None:
     file = LogFile(path)
     writer = Writer(file, wall_ms)
     levels: list[int] = []
-    for stream in ("events", "modelwire.prod.control", "events"):
+    for stream in ("events", "modelwire.prod.control", "modelwire.prod.fleet", "events"):
         writer.append(stream, [Message(b"x")], 10)
         connection = file.links[1].raw
         assert connection is not None
         levels += connection.execute("PRAGMA synchronous").fetchone()
     file.close()
-    assert levels == [NORMAL, FULL, NORMAL]
+    assert levels == [NORMAL, FULL, NORMAL, NORMAL]
 
 
 def test_a_log_stays_where_it_is_when_the_process_moves(

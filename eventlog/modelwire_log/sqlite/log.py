@@ -37,9 +37,10 @@ READ_S = 5.0
 class SqliteLog:
     """A log file. It is opened when first used, and made if it is not there and `make` is true.
 
-    A transaction of modelwire's own streams survives the death of the machine (FULL), the others
-    that of the process (NORMAL). Appends of several threads at the same time become one
-    transaction. A member of a group that shows no life for `session` s loses its partitions.
+    A transaction of modelwire's own streams survives the death of the machine (FULL), the others,
+    and what instances tell again and again, that of the process (NORMAL). Appends of several
+    threads at the same time become one transaction. A member of a group that shows no life for
+    `session` s loses its partitions.
     """
 
     def __init__(

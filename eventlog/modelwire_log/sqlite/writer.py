@@ -10,13 +10,13 @@ from modelwire_log.sqlite.file import LogFile
 from modelwire_log.sqlite.heads import append_time, create, heads
 from modelwire_log.sqlite.put import put
 from modelwire_log.sqlite.queue import Queue, Request
-from modelwire_log.streams import OWN, stream_name
+from modelwire_log.streams import OWN, PASSING, stream_name
 from modelwire_schemas.errors import ModelwireError, Unavailable
 
 
 def durable(streams: Iterable[str]) -> bool:
     """Return whether one of these streams must survive the death of the machine."""
-    return any(stream.startswith(OWN) for stream in streams)
+    return any(stream.startswith(OWN) and not stream.endswith(PASSING) for stream in streams)
 
 
 class Writer:
