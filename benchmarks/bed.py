@@ -46,11 +46,11 @@ AT_ONCE = When(at_once=True)
 
 
 class Bed:
-    """A SQLite log in a folder that goes with it, one warm probe, one cache."""
+    """A log, SQLite's unless `url` names one, a folder that goes with it, one warm probe."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str = "") -> None:
         self.folder = folder
-        self.url = f"sqlite:///{folder / 'bench.db'}"
+        self.url = url or f"sqlite:///{folder / 'bench.db'}"
         self.log: Log = open_log(self.url)
         self.prober = Prober()
         self._state = State()
@@ -103,10 +103,10 @@ class Bed:
 
 
 @contextmanager
-def made() -> Generator[Bed]:
-    """Give a bed, and remove it afterwards."""
+def made(url: str = "") -> Generator[Bed]:
+    """Give a bed, and remove its folder afterwards."""
     with tempfile.TemporaryDirectory(prefix="modelwire-bench-") as name:
-        bed = Bed(Path(name))
+        bed = Bed(Path(name), url)
         try:
             yield bed
         finally:

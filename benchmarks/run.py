@@ -27,6 +27,7 @@ SUBJECTS = (
     "telemetry",
     "waiting",
     "shadow",
+    "rollback",
     "imports",
 )
 
