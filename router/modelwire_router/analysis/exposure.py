@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TypeAlias
 
 import numpy as np
@@ -13,8 +14,8 @@ from modelwire_schemas.telemetry import Role, Window
 HOUR = 3_600_000
 """The span of a budget (ms)."""
 
-RECENT = 300_000
-"""Over so long (ms) a rise of the stream is looked for."""
+RISING = tuple(10_000 << doubled for doubled in range(9))
+"""In so many newest ms a rise of the stream is looked for: 10 s to 43 min."""
 
 ENOUGH = 2_000
 """So many pairs are enough; where the newest hour has fewer, older ones count, too."""
@@ -133,13 +134,16 @@ def _rate(over: Sequence[Window], hour: int) -> float:
     near = [window for window in over if window.start + window.span > hour]
     if not near:
         return 0.0
-    begun, end = min(window.start for window in over), max(w.start + w.span for w in near)
-    since, recent = max(begun, end - HOUR), max(begun, end - RECENT)
-    events = _events(near, recent)
-    rising = max(0.0, events - 3 * math.sqrt(events)) / (end - recent)
-    return HOUR * max(_events(near, since) / (end - since), rising)
-
-
-def _events(windows: Iterable[Window], since: int) -> float:
-    """Return the events from a time (ms) on, those of a window spread evenly over it."""
-    return sum(w.routed * min(1.0, max(0, w.start + w.span - since) / w.span) for w in windows)
+    begun = min(window.start for window in over)
+    starts, spans, events = (
+        np.array([each(w) for w in near], np.float64)
+        for each in (attrgetter("start"), attrgetter("span"), attrgetter("routed"))
+    )
+    end = float((starts + spans).max())
+    lengths = [end - max(begun, end - HOUR), *(each for each in RISING if end - each >= begun)]
+    # Events of a window are spread evenly over it
+    counted = [
+        float(events @ np.clip((starts + spans - end + length) / spans, 0, 1)) for length in lengths
+    ]
+    sure = [counted[0], *(count - 3 * math.sqrt(count) for count in counted[1:])]
+    return HOUR * max(count / length for count, length in zip(sure, lengths, strict=True))

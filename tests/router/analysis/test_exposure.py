@@ -88,6 +88,11 @@ def test_a_stream_that_rises_is_known_before_the_hour_is_over() -> None:
     assert 0.9 * 100 * PER_HOUR < known(rising).rate < 100 * PER_HOUR
 
 
+def test_a_stream_that_begins_within_a_window_is_not_taken_for_a_slow_one() -> None:
+    begins = [window("1", place, events=count) for place, count in enumerate((20, 200, 200, 9))]
+    assert 0.8 * 200 * PER_HOUR < known(begins).rate < 200 * PER_HOUR
+
+
 def test_a_window_of_a_week_counts_for_an_hour_of_it() -> None:
     week = 7 * 24 * HOUR
     of_week = replace(window("2", 0, events=168_000), start=T0 - T0 % week, span=week)
