@@ -32,7 +32,7 @@ from modelwire_schemas.errors import Conflict, TimedOut
 
 EVENTS_IN_FILE = 50_018
 LOOK_S = 0.25
-LONGEST_S = 150.0
+LONGEST_S = 120.0
 """Seconds without the end after which the demo gives up."""
 
 
@@ -104,8 +104,7 @@ class Demo:
             while acts or not self._all_scored() or not self._operator.rests():
                 check_alive(stage, run)
                 if time.monotonic() - started > LONGEST_S:
-                    left = acts[0].shown if acts else "the end of the rollout"
-                    raise TimedOut("E_DEMO", f"not done after {LONGEST_S:.0f} s: {left} is to come")
+                    self._give_up(acts)
                 self._look()
                 if acts and not acts[0].ready():
                     since = self._seen.outputs
@@ -117,6 +116,15 @@ class Demo:
             self._look()
             stop([run[name] for name in beside])
             return time.monotonic() - started
+
+    def _give_up(self, acts: list[Act]) -> None:
+        left = acts[0].shown if acts else "the end of the rollout"
+        raise TimedOut(
+            "E_DEMO",
+            f"not done after {LONGEST_S:.0f} s, {left} is to come",
+            expected="flights for as long as the story takes",
+            todo="a lower --rate, or more --events",
+        )
 
     def _perform(self, act: Act) -> None:
         self._screen.act(act.shown, act.why, act.do())

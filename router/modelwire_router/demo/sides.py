@@ -11,12 +11,17 @@ from typing import Any
 from modelwire.control.state import Accepted
 from modelwire.routing.samples import Sample
 from modelwire_router.demo.ledger import Event, Ledger, Scored, source
-from modelwire_router.demo.rollouts import Run
+from modelwire_router.demo.rollouts import Run, Said
+from modelwire_router.rollout.documents import CANDIDATE
+from modelwire_router.rollout.plan import MovePartitions, SetWeight
 from modelwire_schemas.rollout import Phase
 from modelwire_schemas.routing import BUCKETS, RoutingDocument, SplitBy
 
 ERRORS = 4.0
 """Standard errors that an actual share may be off."""
+
+TRIALS = frozenset({"ab", "shadow"})
+"""Strategies that leave everything with the stable version."""
 
 FEWEST = 100
 """Keys of a split below which its share is not judged."""
@@ -30,6 +35,7 @@ class Kind(StrEnum):
     FLIP = "a flip in one record"
     PAIRS = "pairs of a shadow"
     PLAN = "one plan for both versions"
+    END = "the end of a rollout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,7 @@ def check_sides(ledger: Ledger) -> Iterator[Checked]:
         yield from _partitions(ledger, run)
         yield from _flips(ledger, run)
         yield from _pairs(ledger, run)
+        yield from _end(ledger, run)
 
 
 def by_partition(document: RoutingDocument) -> bool:
@@ -129,6 +136,10 @@ def _moved_back(ledger: Ledger, run: Run) -> Iterator[Checked]:
             break
         rule = said.accepted.document.rules[-1]
         versions = {v.name: v.version for v in rule.variants}
+        weight = sum(v.weight for v in rule.variants if v.name == CANDIDATE)
+        if not said.rollout.phase.over and weight != _weight(said):
+            fault = f"revision {said.accepted.revision} has {weight / 100:g} %, not as planned"
+            yield Checked(Kind.SHARES, fault, fault)
         keys = ledger.sides.get((said.accepted.revision, rule.name), {})
         mine = {key for key, name in keys.items() if versions.get(name) == run.plan.candidate}
         lost |= ours & (keys.keys() - mine)
@@ -139,22 +150,47 @@ def _moved_back(ledger: Ledger, run: Run) -> Iterator[Checked]:
     yield Checked(Kind.SHARES, told, fault)
 
 
+def _weight(said: Said) -> int:
+    """Return the candidate's share by the plan, of 10,000."""
+    done = said.plan.steps[: said.rollout.step]
+    return next((step.weight for step in reversed(done) if isinstance(step, SetWeight)), 0)
+
+
 def _partitions(ledger: Ledger, run: Run) -> Iterator[Checked]:
     """Yield, for each step of a rolling release, whether whole partitions have moved."""
     if run.plan.split.by is not SplitBy.PARTITION:
         return
-    rolling = (s.accepted for s in run.said if by_partition(s.accepted.document))
-    for (candidate, stable), same in groupby(rolling, lambda a: a.document.rules[-1].variants):
-        revisions = [accepted.revision for accepted in same]
+    rolling = [said for said in run.said if by_partition(said.accepted.document)]
+    for moved, same in groupby(rolling, _moved):
+        revisions = [said.accepted.revision for said in same]
         under = [one for one in ledger.outputs if one.value["revision"] in revisions]
-        moved = {partition for _, partition in candidate.partitions}
         got = Counter((one.place[0], one.value["routed_to"]) for one in under)
-        right = {p: candidate.version if p in moved else stable.version for p, _ in got}
+        right = {p: run.plan.candidate if p in moved else run.plan.stable for p, _ in got}
         wrong = sum(count for (p, version), count in got.items() if version != right[p])
         told = f"revisions {revisions[0]} to {revisions[-1]}: partitions {sorted(moved)} on "
-        told += f"{candidate.version}, the others on {stable.version}; {len(under):,} events, "
+        told += f"{run.plan.candidate}, the others on {run.plan.stable}; {len(under):,} events, "
         fault = f"{wrong} events of a partition on the wrong side" if wrong else ""
         yield Checked(Kind.PARTITIONS, f"{told}{wrong} differ", fault)
+
+
+def _moved(said: Said) -> frozenset[int]:
+    """Return the partitions that the plan has moved by then."""
+    done = said.plan.steps[: said.rollout.step]
+    moves = [step for step in done if isinstance(step, MovePartitions)]
+    return frozenset(number for step in moves for _, number in step.partitions)
+
+
+def _end(ledger: Ledger, run: Run) -> Iterator[Checked]:
+    """Yield whether every event behind the end of a rollout has the version that is to have it."""
+    last, stays = run.said[-1].accepted, run.phase is not Phase.COMPLETED
+    version = run.plan.stable if stays or run.plan.strategy in TRIALS else run.plan.candidate
+    under = [one for one in ledger.outputs if one.value["revision"] == last.revision]
+    wrong = sum(one.value["routed_to"] != version for one in under)
+    whole = last.document.sole_version() == version
+    fault = "" if whole and not wrong else f"behind its end revision {last.revision} is not all on "
+    told = f"revision {last.revision}: {len(under):,} events behind the end, all on {version}"
+    if run.phase.over:
+        yield Checked(Kind.END, told, fault and f"{fault}{version}")
 
 
 def _flips(ledger: Ledger, run: Run) -> Iterator[Checked]:

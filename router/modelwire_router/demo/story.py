@@ -32,7 +32,7 @@ def canary(by: Operator) -> Story:
     return Story(
         "canary",
         "one plan for two versions: the good one goes on, the broken one goes back",
-        1100,
+        1250,
         {"2": Phase.COMPLETED, "3": Phase.ROLLED_BACK},
         (Kind.PLAN, Kind.SHARES),
         _opening(by),
