@@ -167,8 +167,9 @@ def _partitions(ledger: Ledger, run: Run) -> Iterator[Checked]:
         got = Counter((one.place[0], one.value["routed_to"]) for one in under)
         right = {p: run.plan.candidate if p in moved else run.plan.stable for p, _ in got}
         wrong = sum(count for (p, version), count in got.items() if version != right[p])
-        told = f"revisions {revisions[0]} to {revisions[-1]}: partitions {sorted(moved)} on "
-        told += f"{run.plan.candidate}, the others on {run.plan.stable}; {len(under):,} events, "
+        there = f"partitions {', '.join(map(str, sorted(moved)))}" if moved else "no partition"
+        told = f"revisions {revisions[0]} to {revisions[-1]}: {there} on {run.plan.candidate}, "
+        told += f"the others on {run.plan.stable}; {len(under):,} events, "
         fault = f"{wrong} events of a partition on the wrong side" if wrong else ""
         yield Checked(Kind.PARTITIONS, f"{told}{wrong} differ", fault)
 
