@@ -80,5 +80,6 @@ def fold_of(body: Body) -> int:
 
 
 def _is_new(document: RoutingDocument) -> bool:
-    rules = document.rules
-    return document.rollout is not None or any(r.split.salt.startswith(LAYER) for r in rules)
+    layered = any(rule.split.salt.startswith(LAYER) for rule in document.rules)
+    decided = any(shadow.thresholds for shadow in document.shadows)
+    return document.rollout is not None or layered or decided

@@ -78,6 +78,20 @@ def test_recorded_events_bring_their_keys_and_fields(desk: Desk, file: Path) -> 
     assert share != pytest.approx(0.2, abs=0.001)
 
 
+def test_a_budget_shows_how_the_share_adapts(desk: Desk, file: Path) -> None:
+    budget = "exposure: {changedPerHour: 120, output: late, threshold: 0.5, duration: 1h}"
+    text = FILE.replace("setWeight: 20", budget)
+    words = ("simulate", "-f", desk.write("budget.yaml", text), "--bad", "--bad-changed", 0.2)
+    said = desk.ok(*words, "--rate", 1.4, "--runs", 1).out
+    assert said.splitlines()[0].endswith("WEIGHTS")
+    assert said.splitlines()[1].endswith(" %")
+    (row,) = desk.data(*words, "--rate", 1.4, "--runs", 1)
+    shares = [weight["median"] for weight in row["weights"]]
+    assert (len(shares), shares[0]) == (10, 0.0)
+    assert 5 < shares[-1] < 15
+    assert "WEIGHTS" not in desk.ok("simulate", "-f", file, "--good", "--runs", 1).out
+
+
 @pytest.mark.parametrize(
     ("name", "begins"), [("runs.png", b"\x89PNG"), ("runs.html", b"<!doctype")]
 )

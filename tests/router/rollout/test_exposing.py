@@ -6,9 +6,12 @@ import pytest
 
 from modelwire.control.state import RouteState
 from modelwire_router.analysis.exposure import Exposed
+from modelwire_router.decide import Standing
 from modelwire_router.rollout.exposing import aim, allowed, finding
 from modelwire_router.rollout.machine import Look, advance, begin, next_step, pause, waits_for
 from modelwire_router.rollout.plan import Exposure, Mirror, Pause
+from modelwire_router.rollout.telling import numbers
+from modelwire_router.rollout.view import rollout_row
 from modelwire_schemas.rollout import Judgement, Phase
 from modelwire_schemas.routing import BUCKETS, Shadow
 from tests.router.rollout.test_machine import MINUTE, NOW, accepted, made, plan, rollout, served
@@ -161,3 +164,16 @@ def test_a_budget_without_an_end_waits_for_an_operator() -> None:
     endless = plan(replace(BUDGET, ms=None), Pause())
     route = accepted(begin(endless, served(), "r1", NOW), served())
     assert waits_for(endless, route, Look(NOW)) == "modelwire promote flights-late"
+
+
+def test_people_see_what_is_spent_of_the_budget_and_the_present_share() -> None:
+    route = under_way(1000)
+    look = Look(NOW, exposed=replace(KNOWN, spent=48.26))
+    row = rollout_row(Standing(route, rollout(route), PLAN), look)
+    (found,) = row["findings"]
+    assert (row["weight"], row["waits_for"]) == (share(route) / 100, "3600 s of exposure")
+    assert row["steps"][1]["step"] == "exposure 120 an hour, up to 50 %"
+    assert numbers(found) == (
+        "48.3, limit 120, n=2,000, 5,000 events an hour; 100 of 2,000 decisions changed, "
+        "6 % at most"
+    )
