@@ -19,6 +19,7 @@ from modelwire_log.memory.log import MemoryLog
 from modelwire_router.changes import flip
 from modelwire_router.fleet import newest_reports
 from modelwire_router.readiness import readiness
+from modelwire_router.reports import Reports
 from modelwire_router.rollout.machine import advance, begin
 from modelwire_router.rollout.plan import Hook, HookKind, Plan, SetWeight
 from modelwire_router.views import fleet_rows, route_rows
@@ -102,7 +103,8 @@ def test_an_application_warns_once_and_tells_the_fleet(
     assert (row["expired"], row["refused"]) == ("2", "")
     (row,) = route_rows(world.state(), [], ROUTE, clock.now())
     assert row["expired"] == ["2"]
-    assert readiness(reports(), ROUTE, ROUTE, "2", 0, clock.now()).share == 1.0, "it is no refusal"
+    users = Reports(reports()).of(ROUTE)
+    assert readiness(users, ROUTE, "2", 0, clock.now()).share == 1.0, "it is no refusal"
     back = flip(world.state(), ROUTE, "1", model=ROUTE, when=AT_ONCE)
     submit(world.log, NAMESPACE, back, By("ada"), clock=clock).verdict.check()
     eventually(lambda: codes(models.status()) == {})
