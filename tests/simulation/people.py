@@ -6,7 +6,7 @@ from itertools import count, product
 from modelwire.control.fold import steps
 from modelwire.control.history import Past
 from modelwire.control.state import ALWAYS, Accepted, RouteState, State
-from modelwire.control.timeline import displaced
+from modelwire.control.timeline import displaced, way_back
 from modelwire_router.changes import undo
 from modelwire_schemas.codec import content_digest
 from modelwire_schemas.control import Body, Command, ControlRecord, fold_of
@@ -16,6 +16,7 @@ from modelwire_schemas.release import ReleaseWithdrawn
 from modelwire_schemas.routing import (
     BUCKETS,
     Change,
+    RouteConfirmed,
     RouteFrozen,
     RouteRevision,
     RoutingChanged,
@@ -84,16 +85,21 @@ class People:
         route = state.routes.get(ROUTE)
         if route is None:
             return None
-        if chosen < 0.22:
-            return RouteFrozen(ROUTE, frozen=route.frozen is None)
-        if chosen < 0.27:
+        if chosen < 0.26:
+            return RouteConfirmed(ROUTE) if chosen < 0.18 else self._freeze(route)
+        if chosen < 0.31:
             return self._undo(state)
-        if chosen < 0.33:
+        if chosen < 0.37:
             return self._both(state, route)
         return self._change(state, route)
 
-    def _change(self, state: State, route: RouteState) -> RoutingChanged:
+    def _freeze(self, route: RouteState) -> RouteFrozen:
+        return RouteFrozen(ROUTE, frozen=route.frozen is None)
+
+    def _change(self, state: State, route: RouteState) -> Body:
         random = self._world.random
+        if way_back(route, state.earliest) and random.random() < 0.5:
+            return RouteConfirmed(ROUTE)
         at_once = random.random() < 0.12
         effective = None if at_once else self._when(state)
         displaces = displaced(route, state.earliest if effective is None else effective)
@@ -103,6 +109,8 @@ class People:
         asked = RoutingChanged((change,), effective, at_once, cancels)
         if random.random() < 0.5:
             return replace(asked, automatic=True, decided_at=max(0, state.now))
+        if not self._field and random.random() < 0.3:
+            return replace(asked, confirm_within=1 + self._world.upto(4_000))
         return asked
 
     def _when(self, state: State) -> int | None:

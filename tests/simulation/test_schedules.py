@@ -54,10 +54,13 @@ def test_schedules_meet_what_they_are_for() -> None:
     assert any(not s.settled for s in scorings)
     assert sum(a.automatic for a in documents) > 20
     assert sum(bool(a.undoes) and not a.at_once for a in documents) > 0
+    assert sum(bool(a.takes_back) for a in documents) > 10
     for word in (
         "crashes",
         "takes",
         "E_CONFLICT",
+        "RouteConfirmed: accepted",
+        "RouteConfirmed: E_WENT_BACK",
         "E_SCHEDULED",
         "E_TOO_EARLY",
         "E_CORRUPT",
