@@ -18,17 +18,13 @@ from modelwire_router.rollout.plan_text import load
 from modelwire_schemas.rollout import Finding, Judgement
 from modelwire_schemas.routing import RoutingChanged
 from tests.router.cli.desk import Desk
+from tests.router.rollouts import BY_PLANE
 from tests.waiting import eventually
 
 ROUTE = "flights-late"
-FILE = """
-apiVersion: modelwire.io/v1
-kind: Rollout
-metadata: {name: flights-late}
-spec:
-  stable: "1"
-  candidate: "2"
-  split: {key: event.tailnum, salt: late}
+FILE = (
+    BY_PLANE
+    + """\
   strategy:
     canary:
       steps:
@@ -42,6 +38,7 @@ metadata: {name: guards}
 spec:
   metrics: [{name: errors, query: error_rate, max: 0.01}]
 """
+)
 GOOD = Finding("errors", Judgement.PASS, 7, 0.002, 0.001, 0.01, 4_000, 4_100)
 BAD = Finding("errors", Judgement.FAIL, 9, 0.25, 0.001, 0.01, 5_000, 5_100, "99 % sure")
 MACHINE = By("controller-1", "step", role="controller", cause="controller")

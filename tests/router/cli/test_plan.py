@@ -7,17 +7,13 @@ import pytest
 from modelwire.door import connect
 from modelwire_router.demo.files import flights
 from tests.router.cli.desk import Desk
+from tests.router.rollouts import BY_PLANE
 from tests.waiting import eventually
 
 ROUTE = "flights-late"
-FILE = """
-apiVersion: modelwire.io/v1
-kind: Rollout
-metadata: {name: flights-late}
-spec:
-  stable: "1"
-  candidate: "2"
-  split: {key: event.tailnum, salt: late}
+FILE = (
+    BY_PLANE
+    + """\
   strategy:
     canary:
       steps:
@@ -25,6 +21,7 @@ spec:
         - pause: {}
         - setWeight: 100
 """
+)
 DOCUMENT = """
 route: flights-late
 rules: [{variants: [{version: "1", weight: 50}, {version: "2", weight: 50}]}]

@@ -18,17 +18,13 @@ from modelwire_router.demo.bomb import bomb_release
 from modelwire_router.demo.files import flights, model
 from modelwire_router.retained import newest_events
 from tests.router.cli.desk import Desk
+from tests.router.rollouts import BY_PLANE
 
 ROUTE = "flights-late"
 LAST = 2_000
-FILE = """
-apiVersion: modelwire.io/v1
-kind: Rollout
-metadata: {name: flights-late}
-spec:
-  stable: "1"
-  candidate: "2"
-  split: {key: event.tailnum, salt: late}
+FILE = (
+    BY_PLANE
+    + """\
   strategy:
     canary:
       steps:
@@ -46,6 +42,7 @@ spec:
     - {name: load, query: event_rate, min: 1}
     - {name: drift, query: psi(late), max: 0.2, dryRun: true}
 """
+)
 LABELS = (
     *("--labels", "landings", "--label-field", "arr_delay", "--at-least", 15),
     *("--label-id", "flight_id", "--event-id", "flight_id"),

@@ -10,18 +10,14 @@ from modelwire.door import connect
 from modelwire.models import Models
 from tests.processes import modelwire, running
 from tests.router.cli.desk import Desk
+from tests.router.rollouts import BY_PLANE
 from tests.waiting import eventually
 
 ROUTE = "flights-late"
 
-CANARY = """
-apiVersion: modelwire.io/v1
-kind: Rollout
-metadata: {name: flights-late}
-spec:
-  stable: "1"
-  candidate: "2"
-  split: {key: event.tailnum, salt: late}
+CANARY = (
+    BY_PLANE
+    + """\
   strategy:
     canary:
       steps:
@@ -31,6 +27,7 @@ spec:
         - pause: {}
         - setWeight: 100
 """
+)
 
 
 @pytest.fixture

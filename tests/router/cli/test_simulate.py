@@ -6,15 +6,11 @@ import pytest
 
 from modelwire_router.demo.files import flights
 from tests.router.cli.desk import Desk
+from tests.router.rollouts import BY_PLANE
 
-FILE = """
-apiVersion: modelwire.io/v1
-kind: Rollout
-metadata: {name: flights-late}
-spec:
-  stable: "1"
-  candidate: "2"
-  split: {key: event.tailnum, salt: late}
+FILE = (
+    BY_PLANE
+    + """\
   strategy:
     canary:
       steps:
@@ -30,6 +26,7 @@ spec:
   metrics:
     - {name: errors, query: error_rate, compare: relative, max: 3, minSamples: 500}
 """
+)
 
 
 @pytest.fixture
