@@ -28,6 +28,7 @@ SUBJECTS = (
     "waiting",
     "shadow",
     "rollback",
+    "decide",
     "imports",
 )
 

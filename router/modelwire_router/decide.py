@@ -12,7 +12,7 @@ from modelwire_router.analysis.evidence import Evidence, Planned, Reading, Side
 from modelwire_router.analysis.exposure import Exposed, exposed
 from modelwire_router.analysis.samples import Samples
 from modelwire_router.outside.words import Answer, Question, Source
-from modelwire_router.readiness import named_by, readiness
+from modelwire_router.readiness import at_a_glance, named_by, readiness
 from modelwire_router.reports import Reports
 from modelwire_router.rollout import plan_text
 from modelwire_router.rollout.documents import CANDIDATE, STABLE
@@ -190,14 +190,15 @@ def look(standing: Standing, world: World) -> Look:
 def _waiting(standing: Standing, world: World) -> tuple[str, ...] | None:
     """Return who lacks a version that the document names; None when nobody serves the route."""
     route, document = standing.route, standing.route.head.document
-    reports = world.reports.of(route.route)
+    wanted = {v: named_by(route, document.model, v) for v in document.versions()}
+    sure, doubtful = at_a_glance(world.reports.of(route.route), document.model, wanted, world.now)
     waiting: dict[str, str] = {}
-    live = 0
-    for version in document.versions():
-        named_at = named_by(route, document.model, version)
-        found = readiness(reports, document.model, version, named_at, world.now)
-        live = max(live, len(found.ready) + len(found.waiting))
-        if found.share < standing.plan.require_ready:
+    live = sure
+    for version, named_at in wanted.items():
+        found = readiness(doubtful, document.model, version, named_at, world.now)
+        lacking = len(found.waiting)
+        live = sure + len(found.ready) + lacking
+        if lacking and (live - lacking) / live < standing.plan.require_ready:
             for w in found.waiting:
                 told = f"{w.instance}: {version} {w.why} {w.code} {w.detail}"
                 waiting.setdefault(w.instance, " ".join(told.split()))

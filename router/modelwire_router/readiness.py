@@ -1,6 +1,6 @@
 """Which instances have a version ready, and why the others have not (R31; pure)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import takewhile
@@ -112,6 +112,27 @@ def readiness(
         tuple(sorted(waiting, key=lambda w: w.instance)),
         tuple(sorted(silent, key=lambda w: w.instance)),
     )
+
+
+def at_a_glance(
+    reports: Iterable[Heard], model: str, named_at: Mapping[str, int], now: int
+) -> tuple[int, list[Heard]]:
+    """Return how many have every version ready for certain, and all others to be looked at.
+
+    `named_at` is the control offset of the document that named each version.
+    """
+    wanted = frozenset((model, version) for version in named_at)
+    newest, since = max(named_at.values(), default=0), now - HEARD_MS
+    reports = list(reports)
+    others = [
+        heard
+        for heard in reports
+        if not wanted <= heard.ready
+        or heard.at < since
+        or heard.report.offset < newest
+        or heard.report.goodbye
+    ]
+    return len(reports) - len(others), others
 
 
 def named_by(route: RouteState, model: str, version: str) -> int:
