@@ -210,7 +210,7 @@ def _evidence(standing: Standing, templates: Sequence[Template], world: World) -
     route = standing.route.route
     candidate = ModelVersion(standing.plan.model, standing.plan.candidate)
     by_event = standing.plan.split.by is SplitBy.EVENT
-    alive = [heard.at for heard in world.reports.of(route) if not heard.report.goodbye]
+    alive = [heard.at for heard in world.reports.of(route)]
     shortest = min(metric.interval for template in templates for metric in template.metrics)
     return Evidence(
         windows=world.samples.windows(route, _since(standing.route), world.now, shortest),

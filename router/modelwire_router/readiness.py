@@ -1,6 +1,6 @@
 """Which instances have a version ready, and why the others have not (R31; pure)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import takewhile
@@ -70,10 +70,14 @@ def enough(report: FleetReport) -> frozenset[str]:
 
 
 class Heard(NamedTuple):
-    """A report, when (ms, the log's clock) it was taken, and which (model, version) are ready."""
+    """A report, when (ms, the log's clock) it was taken, and which (model, version) are ready.
+
+    `offset` is the report's; it stands here because it is asked for of all instances of a route.
+    """
 
     report: FleetReport
     at: int
+    offset: int
     ready: frozenset[tuple[str, str]]
 
     @classmethod
@@ -81,7 +85,7 @@ class Heard(NamedTuple):
         """Return a report that was taken at a time."""
         states = enough(report)
         ready = frozenset((v.model, v.version) for v in report.versions if v.state in states)
-        return cls(report, at, ready)
+        return cls(report, at, report.offset, ready)
 
 
 def readiness(
@@ -98,13 +102,10 @@ def readiness(
     waiting: list[Waiting] = []
     silent: list[Waiting] = []
     for heard in reports:
-        report, at, has = heard
-        if report.goodbye:
-            continue
-        if now - at > HEARD_MS:
+        if now - heard.at > HEARD_MS:
             silent.append(_waiting(heard, Why.SILENT))
-        elif wanted in has and report.offset >= named_at:
-            ready.append(report.instance)
+        elif wanted in heard.ready and heard.offset >= named_at:
+            ready.append(heard.report.instance)
         else:
             waiting.append(_lacking(heard, wanted, named_at))
     return Readiness(
@@ -115,7 +116,7 @@ def readiness(
 
 
 def at_a_glance(
-    reports: Iterable[Heard], model: str, named_at: Mapping[str, int], now: int
+    reports: Collection[Heard], model: str, named_at: Mapping[str, int], now: int
 ) -> tuple[int, list[Heard]]:
     """Return how many have every version ready for certain, and all others to be looked at.
 
@@ -123,14 +124,10 @@ def at_a_glance(
     """
     wanted = frozenset((model, version) for version in named_at)
     newest, since = max(named_at.values(), default=0), now - HEARD_MS
-    reports = list(reports)
     others = [
         heard
         for heard in reports
-        if not wanted <= heard.ready
-        or heard.at < since
-        or heard.report.offset < newest
-        or heard.report.goodbye
+        if heard.at < since or heard.offset < newest or not wanted <= heard.ready
     ]
     return len(reports) - len(others), others
 

@@ -23,18 +23,18 @@ class Reports:
         before = self._newest.get(report.instance)
         if before is not None and before.at > at:
             return
-        if before is not None and before.report.routes != report.routes:
+        if report.goodbye or (before is not None and before.report.routes != report.routes):
             self.forget(report.instance)
         heard = self._newest[report.instance] = Heard.of(report, at)
-        for route in report.routes:
+        for route in () if report.goodbye else report.routes:
             self._on_route.setdefault(route, {})[report.instance] = heard
 
     def forget(self, instance: str) -> None:
         """Take an instance out, if it is there."""
         before = self._newest.pop(instance, None)
         for route in before.report.routes if before else ():
-            del self._on_route[route][instance]
+            self._on_route.get(route, {}).pop(instance, None)
 
     def of(self, route: str) -> Collection[Heard]:
-        """Return the newest reports of the instances that have opened a route."""
+        """Return the newest reports of who has opened a route and has not said goodbye."""
         return self._on_route.get(route, {}).values()
