@@ -234,7 +234,7 @@ class Controller:
 
     def _tell_trouble(self, text: str) -> None:
         if text != self._trouble:
-            logger.warning("the log is out of reach, nothing is decided: %s", text)
+            logger.warning("nothing is decided, it is tried again: %s", text)
         self._trouble = text
 
     def _tell_fault(self, route: str, fault: ModelwireError) -> None:
