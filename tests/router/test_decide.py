@@ -2,17 +2,21 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings, strategies as st
 
 from modelwire.control.state import ALWAYS, Accepted, RouteState, State
 from modelwire_router.analysis.samples import Samples
 from modelwire_router.decide import Decision, World, compared, decide
+from modelwire_router.readiness import HEARD_MS
 from modelwire_router.reports import Reports
 from modelwire_router.rollout.machine import ROLLBACK, advance, begin
 from modelwire_router.rollout.plan import Analyse, Measure, Metric, Plan, Query, SetWeight, Template
+from modelwire_schemas.fleet import FleetReport, VersionReport
 from modelwire_schemas.routing import BUCKETS, Clause, Op, RoutingDocument, Rule, Split, Variant
 from modelwire_schemas.telemetry import Telemetry
 from tests.router.analysis.made import MODEL, ROUTE, T0, report, sketch, window
+from tests.router.test_readiness import report as reported
 
 PLAN = Plan("late", "late", "1", "2", "ab", Split(salt="s"), ())
 HALF = BUCKETS // 2
@@ -50,11 +54,11 @@ WATCHED = Plan(
 )
 
 
-def under_way() -> RouteState:
-    """Return a route whose rollout has given the candidate half of the events."""
+def under_way(steps: int = 1) -> RouteState:
+    """Return a route whose rollout has made so many steps; the first gives half of the events."""
     route: RouteState | None = None
     change = begin(WATCHED, None, "r", T0)
-    for revision in (1, 2):
+    for revision in range(1, steps + 2):
         (made,) = change.changes
         head = Accepted(revision, made.document, T0, ALWAYS, T0, revision)
         route = RouteState(ROUTE, head, (head,), (route.head,) if route else ())
@@ -120,3 +124,36 @@ def test_what_comes_late_is_looked_at() -> None:
     samples.add(told("b", 0, 300, 90, 0), now)
     (sent,) = decide(World(state, Reports(), samples, {}, now)).sends
     assert sent.step == ROLLBACK
+
+
+def instance(name: str, state: str, offset: int = 1) -> FleetReport:
+    versions = (VersionReport(MODEL, "1", "", "serving"), VersionReport(MODEL, "2", "", state))
+    return replace(reported(name, route=ROUTE, offset=offset), versions=versions)
+
+
+READY = instance("a", "warm")
+
+
+@pytest.mark.parametrize(
+    ("other", "goes_on"),
+    [
+        (instance("b", "warm"), True),
+        (replace(instance("b", "fetching"), goodbye=True), True),
+        (instance("b", "fetching"), False),
+        (instance("b", "warm", offset=0), False),
+    ],
+)
+def test_a_step_that_gives_events_waits_for_everybody(
+    other: FleetReport,
+    goes_on: bool,  # noqa: FBT001
+) -> None:
+    state, now = State(routes={ROUTE: under_way(0)}), T0 + 1000
+    reports = Reports([(READY, now), (other, now)])
+    assert bool(decide(World(state, reports, Samples(), {}, now)).sends) is goes_on
+
+
+def test_a_step_that_gives_events_waits_for_somebody() -> None:
+    state = State(routes={ROUTE: under_way(0)})
+    reports = Reports([(READY, T0)])
+    assert decide(World(state, reports, Samples(), {}, T0 + HEARD_MS)).sends
+    assert not decide(World(state, reports, Samples(), {}, T0 + HEARD_MS + 1)).sends
