@@ -24,7 +24,7 @@ from modelwire_router.outside.words import Notice, Question, hears
 from modelwire_router.rollout.plan import HookKind, Plan
 from modelwire_router.snapshots import Snapshots
 from modelwire_schemas.control import FOLD_VERSION
-from modelwire_schemas.errors import ModelwireError
+from modelwire_schemas.errors import ModelwireError, Rejected
 from modelwire_schemas.fleet import RUN_OUT, FleetReport
 from modelwire_schemas.rollout import Phase, Rollout
 
@@ -91,7 +91,7 @@ class Controller:
         self._notifier = Notifier(self._clock, secret=secret)
         self._stop = threading.Event()
         self._trouble = ""
-        self._unread: set[str] = set()
+        self._faults: dict[str, str] = {}
         self._run_out: set[str] = set()
         self._reporter = Reporter(log, namespace, self._report, self._note, clock=machine)
 
@@ -126,7 +126,10 @@ class Controller:
         for route, fault in decision.faults:
             self._tell_fault(route, fault)
         for send in decision.sends:
-            self._send(send)
+            try:
+                self._send(send)
+            except Rejected as error:  # it cannot be written down; other rollouts go on
+                self._tell_fault(send.route, error)
         self._tell_run_out(now)
         self._snapshots.keep(self._observer.state)
         self.looks += 1
@@ -201,7 +204,7 @@ class Controller:
             text = told_run_out(route, release)
             logger.warning("%s", text)
             rollout = route.head.document.rollout
-            if rollout is not None and route.route not in self._unread:
+            if rollout is not None and route.route not in self._faults:
                 plan = read_plan(rollout.plan)
                 self._tell(plan, _event(plan, rollout, name, now, text))
 
@@ -238,8 +241,8 @@ class Controller:
         self._trouble = text
 
     def _tell_fault(self, route: str, fault: ModelwireError) -> None:
-        if route not in self._unread:
-            self._unread.add(route)
+        if self._faults.get(route) != str(fault):
+            self._faults[route] = str(fault)
             logger.error("the rollout of %s is left alone: %s", route, fault)
 
 

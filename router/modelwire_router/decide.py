@@ -27,7 +27,7 @@ from modelwire_router.rollout.machine import (
     waits_for_fleet,
 )
 from modelwire_router.rollout.plan import Exposure, Hook, HookKind, Metric, Plan, Query, Template
-from modelwire_schemas.errors import ModelwireError
+from modelwire_schemas.errors import ModelwireError, Rejected
 from modelwire_schemas.rollout import Finding, Rollout
 from modelwire_schemas.routing import (
     BUCKETS,
@@ -77,7 +77,7 @@ class Send(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be appended, what is to be asked outside, and which plans cannot be read."""
+    """What is to be appended, what is to be asked outside, and which rollouts cannot be judged."""
 
     sends: tuple[Send, ...] = ()
     questions: frozenset[Question] = frozenset()
@@ -97,21 +97,33 @@ def decide(world: World) -> Decision:
     """Return what follows from what is known; the same world always gives the same decision.
 
     A rollout that runs on several routes takes each step on all of them in one record, and goes
-    back on all of them when it fails on one.
+    back on all of them when it fails on one. One that cannot be judged leaves the others alone.
     """
     found, faults = _standings(world.state)
     sends: list[Send] = []
     asked: set[Question] = set()
-    for rollout, together in found.items():
-        steps: list[Next | None] = []
-        for standing in together:
-            asked.update(_questions(standing, world.now))
-            steps.append(next_step(standing.plan, standing.route, look(standing, world)))
-        made = _all_or_none(together, steps, world.now)
-        if made is not None:
-            change = replace(made.change, automatic=True, decided_at=world.now)
-            sends.append(Send(together[0].route.route, rollout, made.step, change, made.told))
+    for together in found.values():
+        try:
+            send, questions = _decided(together, world)
+        except Exception as error:  # whatever a plan brings along, other rollouts go on
+            what = f"{type(error).__name__}: {error}"
+            faults.append((together[0].route.route, Rejected("E_ROLLOUT", what)))
+        else:
+            asked.update(questions)
+            sends.extend(send)
     return Decision(tuple(sends), frozenset(asked), tuple(faults))
+
+
+def _decided(together: Sequence[Standing], world: World) -> tuple[list[Send], set[Question]]:
+    """Return the step that one rollout takes now, if any, and what it asks outside."""
+    asked = {q for standing in together for q in _questions(standing, world.now)}
+    steps = [next_step(s.plan, s.route, look(s, world)) for s in together]
+    made = _all_or_none(together, steps, world.now)
+    if made is None:
+        return [], asked
+    change = replace(made.change, automatic=True, decided_at=world.now)
+    first = together[0]
+    return [Send(first.route.route, first.rollout.id, made.step, change, made.told)], asked
 
 
 def _standings(

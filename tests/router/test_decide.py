@@ -157,3 +157,18 @@ def test_a_step_that_gives_events_waits_for_somebody() -> None:
     reports = Reports([(READY, T0)])
     assert decide(World(state, reports, Samples(), {}, T0 + HEARD_MS)).sends
     assert not decide(World(state, reports, Samples(), {}, T0 + HEARD_MS + 1)).sends
+
+
+def test_a_rollout_that_cannot_be_judged_leaves_the_others_alone() -> None:
+    good = under_way()
+    document = good.head.document
+    assert document.rollout
+    beyond = replace(document.rollout, id="beyond", step=99)
+    head = replace(good.head, document=replace(document, route="a", rollout=beyond))
+    state = State(routes={"a": replace(good, route="a", head=head), ROUTE: good})
+    samples, now = Samples(), T0 + 20_000
+    samples.add(told("a", 0, 300, 90, 0), now)
+    decision = decide(World(state, Reports(), samples, {}, now))
+    assert [sent.route for sent in decision.sends] == [ROUTE]
+    ((route, fault),) = decision.faults
+    assert (route, fault.code) == ("a", "E_ROLLOUT")
