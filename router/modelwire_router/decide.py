@@ -105,6 +105,8 @@ def decide(world: World) -> Decision:
     for together in found.values():
         try:
             send, questions = _decided(together, world)
+        except ModelwireError as error:
+            faults.append((together[0].route.route, error))
         except Exception as error:  # whatever a plan brings along, other rollouts go on
             what = f"{type(error).__name__}: {error}"
             faults.append((together[0].route.route, Rejected("E_ROLLOUT", what)))

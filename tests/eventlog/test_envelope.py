@@ -28,6 +28,7 @@ SUBJECTS = {
     Kind.ROUTING_PROPOSED: "route/flights-late,flights-early",
     Kind.ROUTING_APPROVED: "proposal/4711",
     Kind.ROUTE_FROZEN: "route/flights-late",
+    Kind.ROUTE_CONFIRMED: "route/flights-late",
     Kind.ROLLOUT_ABORTED: "route/flights-late",
     Kind.POLICY_SET: "policy",
     Kind.FLEET_REPORT: "i-07",

@@ -105,7 +105,7 @@ def candidates_weight(document: RoutingDocument) -> int:
 def weighted(plan: Plan, document: RoutingDocument, weight: int) -> RoutingDocument:
     """Return the document that gives the candidate so many buckets, but none that is held out."""
     out = plan.holdout if weight < BUCKETS else 0
-    given = min(weight, BUCKETS - out)
+    given = min(weight, BUCKETS - out) if out else weight
     wished = [(CANDIDATE, plan.candidate, given), (STABLE, plan.stable, BUCKETS - given - out)]
     before = document.rules[-1].variants
     if out:
