@@ -52,7 +52,7 @@ check: $(DEV) ## lint, format, types, floors, spelling; changes nothing
 	$(BIN)/codespell
 
 test: $(DEV) kafka ## all tests, also those on a real Kafka and a real S3 server
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 soak: $(DEV) ## ten times as many random schedules, five times as many flights
 	$(BIN)/python -m pytest -m soak --soak --timeout=3600

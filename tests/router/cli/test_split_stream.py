@@ -103,6 +103,9 @@ def test_splitters_killed_at_random_moments_lose_and_double_nothing(
         route.ok("split", ROUTE, f"1={10 * killed}", f"2={100 - 10 * killed}")
     with ExitStack() as both:
         splitters = [both.enter_context(running(*command, **cache)) for _ in range(2)]
+        for splitter in splitters:
+            while not splitter.hear_error().startswith("splitting"):
+                pass
         whole = route.size("flights")
         eventually(partial(_handed_on, route, whole), within=30)
         for splitter in splitters:

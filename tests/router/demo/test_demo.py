@@ -47,8 +47,8 @@ SAID = {
     ),
     "rolling": (
         "1 → 2, rolling: completed",
-        "partitions [0, 1] on 2, the others on 1",
-        "partitions [0, 1, 2, 3] on 2",
+        "partitions 0, 1 on 2, the others on 1",
+        "partitions 0, 1, 2, 3 on 2",
     ),
 }
 
