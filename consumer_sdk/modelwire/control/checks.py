@@ -240,10 +240,12 @@ def _check_times(state: State, body: RoutingChanged) -> None:
 
 def _check_trial(state: State, body: RoutingChanged) -> None:
     """Refuse a change that could not go back by itself."""
-    name = body.changes[0].document.route
-    route = state.routes.get(name)
-    if len(body.changes) > 1:
+    names = [change.document.route for change in body.changes]
+    route = state.routes.get(names[0]) if names else None
+    if len(names) > 1:
         fault, todo = "several routes would go back together", "change one route at a time"
+    elif not names:
+        fault, todo = "no route changes, so none would go back", "leave it out"
     elif route is None:
         fault, todo = "a first document has nothing to go back to", "leave it out"
     elif route.time_field:
@@ -252,7 +254,8 @@ def _check_trial(state: State, body: RoutingChanged) -> None:
         fault, todo = f"{body.confirm_within} ms are more than 7 days", "confirm within less"
     else:
         return
-    raise Rejected("E_CONFIRM_WITHIN", fault, where=f"route {name}", todo=todo)
+    where = f"route {', '.join(names)}" if names else ""
+    raise Rejected("E_CONFIRM_WITHIN", fault, where=where, todo=todo)
 
 
 def _check_time(state: State, body: RoutingChanged, change: Change) -> None:

@@ -13,6 +13,7 @@ from modelwire.control.state import TIMELINE, State, Verdict
 from modelwire.control.timeline import boundaries, in_force, way_back
 from modelwire_schemas.policy import Act, Approvals, Blackout, PolicySet, Right
 from modelwire_schemas.routing import (
+    ModelVersion,
     RouteConfirmed,
     RouteFrozen,
     RoutingApproved,
@@ -298,6 +299,13 @@ def test_several_routes_are_refused() -> None:
     one, two = trial("2", 1), trial(document("2", "early"), 1)
     verdict = book.say(replace(one, changes=one.changes + two.changes))
     assert verdict.code == "E_CONFIRM_WITHIN"
+
+
+def test_a_change_that_only_withdraws_is_refused() -> None:
+    withdraws = (ModelVersion(ROUTE, "3"),)
+    verdict = served().say(RoutingChanged((), withdraws=withdraws, confirm_within=TRIAL))
+    assert verdict.code == "E_CONFIRM_WITHIN"
+    assert "no route changes" in verdict.detail
 
 
 def test_business_time_is_refused() -> None:
