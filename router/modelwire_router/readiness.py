@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from itertools import takewhile
 from typing import NamedTuple, Self
 
@@ -84,8 +85,14 @@ class Heard(NamedTuple):
     def of(cls, report: FleetReport, at: int) -> Self:
         """Return a report that was taken at a time."""
         states = enough(report)
-        ready = frozenset((v.model, v.version) for v in report.versions if v.state in states)
+        ready = frozenset(_one(v.model, v.version) for v in report.versions if v.state in states)
         return cls(report, at, report.offset, ready)
+
+
+@lru_cache(maxsize=1 << 16)
+def _one(model: str, version: str) -> tuple[str, str]:
+    """Return the one pair of these texts: what is the same object is compared at once."""
+    return model, version
 
 
 def readiness(
@@ -122,7 +129,7 @@ def at_a_glance(
 
     `named_at` is the control offset of the document that named each version.
     """
-    wanted = frozenset((model, version) for version in named_at)
+    wanted = frozenset(_one(model, version) for version in named_at)
     newest, since = max(named_at.values(), default=0), now - HEARD_MS
     others = [
         heard
