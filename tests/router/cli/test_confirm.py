@@ -9,7 +9,7 @@ from tests.router.cli.desk import Desk
 from tests.waiting import eventually
 
 ROUTE = "flights-late"
-TODO = f"unless confirmed: modelwire confirm {ROUTE}"
+HOW = f"unless confirmed: modelwire confirm {ROUTE}"
 FLIGHT = {
     "carrier": "UA",
     "origin": "EWR",
@@ -26,14 +26,14 @@ FLIGHT = {
 def test_every_look_says_when_it_goes_back_and_a_confirmed_flip_stays(route: Desk) -> None:
     said = route.ok("flip", ROUTE, "2", "--confirm-within", "15m", "--reason", "better")
     assert f"revision {ROUTE}@2, for events from" in said.out
-    assert TODO in said.err
+    assert HOW in said.err
     for verb in (["status"], ["status", ROUTE], ["history"], ["explain", ROUTE, "--key", "a"]):
-        assert TODO in route.ok(*verb).err
+        assert HOW in route.ok(*verb).err
     (row,) = route.data("status")
     assert row["goes_back"] > time.time() * 1000 + 14 * 60_000
     said = route.ok("confirm", ROUTE, "--reason", "looks well")
     assert f"{ROUTE}: revision 2 confirmed, it stays\nrevision {ROUTE}@4" in said.out
-    assert TODO not in route.ok("status").err
+    assert HOW not in route.ok("status").err
     again = route("confirm", ROUTE)
     assert (again.code, again.err.split(":")[0]) == (5, "E_NOTHING_TO_CONFIRM")
 
@@ -59,14 +59,14 @@ def test_somebody_elses_change_wins_and_is_not_taken_back(route: Desk) -> None:
     assert (refused.code, refused.err.split(":")[0]) == (5, "E_SCHEDULED")
     assert "revision 3, which takes 2 back" in refused.err
     route.ok("split", ROUTE, "1=50", "2=50", "--cancel")
-    assert TODO not in route.ok("status").err
+    assert HOW not in route.ok("status").err
     assert route.data("status")[0]["scheduled"] == []
 
 
 def test_an_undo_goes_back_now(route: Desk) -> None:
     route.ok("flip", ROUTE, "2", "--confirm-within", "15m")
     assert "back to revision 1, 1" in route.ok("undo", ROUTE).out
-    assert TODO not in route.ok("status").err
+    assert HOW not in route.ok("status").err
 
 
 def test_a_proposed_flip_waits_from_its_approval_on(
@@ -74,10 +74,10 @@ def test_a_proposed_flip_waits_from_its_approval_on(
 ) -> None:
     monkeypatch.setenv("LOGNAME", "ann")
     said = route.data("flip", ROUTE, "2", "--confirm-within", "15m", "--propose")
-    assert TODO not in route.ok("status").err
+    assert HOW not in route.ok("status").err
     monkeypatch.setenv("LOGNAME", "bob")
     route.ok("approve", said[0]["proposal"])
-    assert TODO in route.ok("status").err
+    assert HOW in route.ok("status").err
 
 
 @pytest.mark.parametrize(
