@@ -283,7 +283,7 @@ def _check_time(state: State, body: RoutingChanged, change: Change) -> None:
             f"`effective_at` {effective} is {state.earliest - effective} ms too early",
             where=f"route {name}",
             expected=f"{state.earliest} or later",
-            todo="leave it out for now, or say at once",
+            todo="leave it out to change now, or say at once",
         )
     _check_cancels(body, route, effective)
     new = 2 if body.confirm_within else 1
