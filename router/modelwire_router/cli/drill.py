@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from modelwire_log.contract import Log
-from modelwire_router.cli.options import read_duration
+from modelwire_router.cli.options import read_duration, yaml_file
 from modelwire_router.cli.rollouts import plans_of
 from modelwire_router.cli.session import Session
 from modelwire_router.drill.feeding import Again, Feed, Landing
@@ -32,14 +32,7 @@ BAD = ("shifted", "failing", "slow")
 
 
 @click.command()
-@click.option(
-    "-f",
-    "--file",
-    "path",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Rollouts as YAML, as `apply -f` takes them.",
-)
+@yaml_file("Rollouts as YAML, as `apply -f` takes them.")
 @click.option("--route", default="", help="Which of the file's rollouts.")
 @click.option("--in", "stream", required=True, metavar="STREAM", help="Events, as JSON objects.")
 @click.option("--bad", type=click.Choice(BAD), default="shifted", show_default=True, help="How.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -16,6 +17,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 def reason(command: F) -> F:
     """Add --reason."""
     return click.option("--reason", default="", help="Why; it stays in the history.")(command)
+
+
+def yaml_file(what: str) -> Callable[[F], F]:
+    """Add -f; the command gets it as `path`."""
+    taken = click.Path(path_type=Path)
+    return click.option("-f", "--file", "path", required=True, type=taken, help=what)
 
 
 def when(command: Callable[..., object]) -> Callable[..., object]:

@@ -9,6 +9,7 @@ import click
 
 from modelwire.control.state import State
 from modelwire.scoring.events import Reading
+from modelwire_router.cli.options import yaml_file
 from modelwire_router.cli.routes import says_rollouts
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.waiting import present
@@ -35,15 +36,10 @@ MOST = 1_000_000
 
 
 @click.command()
+@yaml_file("What `apply -f` takes: rollouts, or routing documents.")
 @click.option(
-    "-f",
-    "--file",
-    "path",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="What `apply -f` takes: rollouts, or routing documents.",
+    "--in", "stream", default="", metavar="STREAM", help="Its newest events, as JSON objects."
 )
-@click.option("--stream", default="", help="Whose newest events are looked at; their JSON is read.")
 @click.option("--last", type=int, default=10_000, show_default=True, help="How many of them.")
 @click.option("--key-field", default="", help="The event's field that is its key.")
 @click.pass_obj

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from modelwire_router.cli.options import reason
+from modelwire_router.cli.options import reason, yaml_file
 from modelwire_router.cli.policy_file import read_policy, written
 from modelwire_router.cli.session import Session
 from modelwire_router.views import told
@@ -26,9 +26,7 @@ def show(session: Session) -> None:
 
 
 @policy.command(name="set")
-@click.option(
-    "-f", "--file", "path", required=True, type=click.Path(path_type=Path), help="It as YAML."
-)
+@yaml_file("It as YAML.")
 @reason
 @click.pass_obj
 def set_policy(session: Session, path: Path, reason: str) -> None:

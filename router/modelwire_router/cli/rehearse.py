@@ -18,6 +18,7 @@ from modelwire.scoring.labels import Joined, Joiner, Terms
 from modelwire.scoring.streams import require
 from modelwire_log.contract import START, Place
 from modelwire_router.cli import drawing, rehearsed
+from modelwire_router.cli.options import yaml_file
 from modelwire_router.cli.rollouts import plans_of
 from modelwire_router.cli.session import Session
 from modelwire_router.reference import by_sample, check_sample, read_sample
@@ -67,14 +68,7 @@ class Wanted:
 
 
 @click.command()
-@click.option(
-    "-f",
-    "--file",
-    "path",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Rollouts as YAML, as `apply -f` takes them.",
-)
+@yaml_file("Rollouts as YAML, as `apply -f` takes them.")
 @click.option("--in", "stream", required=True, metavar="STREAM", help="Events, as JSON objects.")
 @click.option("--last", type=int, default=10_000, show_default=True, help="How many of them.")
 @click.option("--labels", default="", metavar="STREAM", help="Labels, as JSON objects.")

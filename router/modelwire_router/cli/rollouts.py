@@ -10,7 +10,7 @@ import click
 
 from modelwire.control.state import RouteState, State
 from modelwire_router.changes import together
-from modelwire_router.cli.options import reason
+from modelwire_router.cli.options import reason, yaml_file
 from modelwire_router.cli.proposals import proposed
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.waiting import present
@@ -44,9 +44,7 @@ def begin(session: Session, path: Path, reason: str) -> None:
 
 
 @click.command()
-@click.option(
-    "-f", "--file", "path", required=True, type=click.Path(path_type=Path), help="Rollouts as YAML."
-)
+@yaml_file("Rollouts as YAML.")
 @click.pass_obj
 def diff(session: Session, path: Path) -> int:
     """Compare a rollout file with what the routes run or ran last: exit 0 if equal, else 1."""

@@ -17,7 +17,7 @@ from modelwire_router.changes import (
     undo as undone,
 )
 from modelwire_router.cli.barrier import Barrier, barrier, pass_barrier, pass_undo
-from modelwire_router.cli.options import read_duration, reason, when
+from modelwire_router.cli.options import read_duration, reason, when, yaml_file
 from modelwire_router.cli.proposals import propose, proposed
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.waiting import tell_way_back
@@ -133,14 +133,7 @@ rollback = click.Command(
 
 
 @click.command()
-@click.option(
-    "-f",
-    "--file",
-    "path",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Documents as YAML.",
-)
+@yaml_file("Documents as YAML.")
 @click.option("--expect-revision", type=int, metavar="N", help="Only if the route is at N.")
 @when
 @propose

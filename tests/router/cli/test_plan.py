@@ -36,7 +36,7 @@ def fed(route: Desk) -> Desk:
 
 def test_each_step_says_which_share_of_the_newest_keys_it_moves(fed: Desk) -> None:
     file, end = fed.write("canary.yaml", FILE), fed.end()
-    rows = fed.data("plan", "-f", file, "--stream", "flights", "--last", 2000)
+    rows = fed.data("plan", "-f", file, "--in", "flights", "--last", 2000)
     assert [row["step"] for row in rows] == ["begin", "weight 10 %", "pause", "weight 100 %"]
     assert rows[1]["keys"] == pytest.approx(0.1, abs=0.04)
     assert rows[1]["keys"] + rows[3]["keys"] == pytest.approx(1)
@@ -50,7 +50,7 @@ def test_shares_of_weights_need_no_stream(route: Desk) -> None:
 
 
 def test_a_routing_document_is_planned_too(fed: Desk) -> None:
-    said = fed.ok("plan", "-f", fed.write("half.yaml", DOCUMENT), "--stream", "flights")
+    said = fed.ok("plan", "-f", fed.write("half.yaml", DOCUMENT), "--in", "flights")
     header, row = said.out.splitlines()
     assert header.split() == [
         "ROUTE",
@@ -78,14 +78,14 @@ def test_a_live_instance_is_told_with_the_bytes_that_it_lacks(route: Desk) -> No
 def test_records_that_are_no_events_are_left_out(fed: Desk) -> None:
     lines: Path = fed.write("more.jsonl", '{"tailnum": "N1"}\n')
     fed.ok("feed", "few", lines, "--key-field", "tailnum")
-    rows = fed.data("plan", "-f", fed.write("canary.yaml", FILE), "--stream", "few")
+    rows = fed.data("plan", "-f", fed.write("canary.yaml", FILE), "--in", "few")
     assert {row["keys"] for row in rows} <= {0.0, 1.0}
 
 
 BAD: dict[str, tuple[list[object], str, int]] = {
-    "no stream": (["--stream", "nothing"], "E_NO_STREAM", 3),
-    "no events": (["--stream", "flights", "--last", 0], "E_OPTION", 5),
-    "too many events": (["--stream", "flights", "--last", 10**9], "E_OPTION", 5),
+    "no stream": (["--in", "nothing"], "E_NO_STREAM", 3),
+    "no events": (["--in", "flights", "--last", 0], "E_OPTION", 5),
+    "too many events": (["--in", "flights", "--last", 10**9], "E_OPTION", 5),
 }
 
 
