@@ -113,7 +113,17 @@ def _waits(bed: Bed, route: str) -> dict[int, list[float]]:
 
 
 def _by_window(waits: dict[int, list[float]], share: float) -> list[float]:
-    return [max(0.5, quantile(waits[window], share)) for window in sorted(waits)]
+    return [_quantile(waits[window], share) for window in sorted(waits)]
+
+
+def _quantile(waits: list[float], share: float) -> float:
+    """Return a quantile finer than the log's clock: the waits of a whole ms are spread over it.
+
+    Both times are cut to a ms, at any point of it, so `n` ms lie as often below `n` as above it.
+    """
+    at = quantile(waits, share)
+    below, same = sum(wait < at for wait in waits), waits.count(at)
+    return at - 0.5 + (share * len(waits) - below) / same
 
 
 def _compared(name: str, plain: list[float], ruled: list[float]) -> list[Figure]:
