@@ -28,7 +28,7 @@ from modelwire.loading.pipeline import Pipeline, Wants
 from modelwire.loading.policy import MemoryPolicy, in_force, wanted
 from modelwire.loading.probe import Prober
 from modelwire.loading.states import Told
-from modelwire.reporting.reporter import Reporter
+from modelwire.reporting.reporter import Occasion, Reporter
 from modelwire.reporting.telemetry import TelemetryReporter
 from modelwire.serving.live import Live
 from modelwire.serving.plan import Marks, RoutePlan
@@ -46,7 +46,7 @@ from modelwire_schemas.telemetry import Telemetry, Window
 logger = logging.getLogger("modelwire")
 
 KEEP_AFTER_S = 1.0
-"""A change of the state is kept for a start without the log after so long; swaps come first."""
+"""A state that rests is kept after so long, for a start without the log; swaps come first."""
 
 UNBOUND = 1 << 62
 
@@ -163,8 +163,11 @@ class Runtime:
         ]
         return "; ".join(said)
 
-    def report(self, goodbye: bool = False) -> FleetReport:  # noqa: FBT001, FBT002
-        """Return what this instance says of itself."""
+    def report(self, occasion: Occasion = Occasion.ROUTINE) -> FleetReport:
+        """Return what this instance says of itself.
+
+        The state is hashed when nothing is urgent: of a long history that takes milliseconds.
+        """
         snapshot, control = self.live.snapshot, self._control
         served = {s.version: s.predictions() for s in snapshot.warm.values()}
         return FleetReport(
@@ -177,7 +180,7 @@ class Runtime:
             sdk=VERSION,
             fold=FOLD_VERSION,
             offset=control.state.offset,
-            state_hash=self._state_hash(control.state),
+            state_hash=self._state_hash(control.state) if occasion is Occasion.ROUTINE else "",
             horizon=control.horizon,
             stale_since=control.stale_since,
             routes=tuple(sorted(self._routes)),
@@ -187,7 +190,7 @@ class Runtime:
             errors=self._counted(snapshot),
             predictions=sum(served.values()),
             resident=sum(s.model.resident for s in snapshot.warm.values()),
-            goodbye=goodbye,
+            goodbye=occasion is Occasion.GOODBYE,
         )
 
     def _run_out(self) -> frozenset[ModelVersion]:
@@ -267,10 +270,8 @@ class Runtime:
             self._move_horizon(control)
         if any(before.state.routes.get(n) is not control.state.routes.get(n) for n in self._routes):
             self._reporter.wake()  # who changed a route waits for its readers
-        if control.state is self._kept:
-            self._kept_s = time.monotonic()
-        elif not control.stale_since and time.monotonic() - self._kept_s >= KEEP_AFTER_S:
-            self._keep_state(control.state)
+        if control.state is before.state and not control.stale_since:
+            self._keep_in_time(control.state)
         if went_stale:
             why = str(control.error) if control.error else ""
             self._tell(lambda: self._hooks.on_stale(stale=bool(control.stale_since), why=why))
@@ -363,6 +364,12 @@ class Runtime:
         except ModelwireError as error:
             logger.warning("the kept state is not used: %s", error)
             return None
+
+    def _keep_in_time(self, state: State) -> None:
+        if state is self._kept:
+            self._kept_s = time.monotonic()
+        elif time.monotonic() - self._kept_s >= KEEP_AFTER_S:
+            self._keep_state(state)
 
     def _keep_state(self, state: State) -> None:
         if state is not self._kept:

@@ -12,7 +12,7 @@ from modelwire.control.commands import By, request_of, submit
 from modelwire.control.horizon import Reading
 from modelwire.control.policy import run_out, told_run_out
 from modelwire.control.reading import control_place
-from modelwire.reporting.reporter import Reporter
+from modelwire.reporting.reporter import Occasion, Reporter
 from modelwire.version import VERSION
 from modelwire_log.contract import Log
 from modelwire_router.analysis.retraining import retraining
@@ -216,7 +216,7 @@ class Controller:
     def _note(self, reading: Reading) -> None:
         self._clock.reading = reading
 
-    def _report(self, goodbye: bool) -> FleetReport:  # noqa: FBT001
+    def _report(self, occasion: Occasion) -> FleetReport:
         """Return what a controller says of itself: it opens no route and serves nothing."""
         state = self._observer.state
         return FleetReport(
@@ -232,7 +232,7 @@ class Controller:
             state_hash="",
             horizon=state.earliest,
             stale_since=0,
-            goodbye=goodbye,
+            goodbye=occasion is Occasion.GOODBYE,
         )
 
     def _tell_trouble(self, text: str) -> None:

@@ -148,7 +148,7 @@ def _fleet(log: Log, namespace: str) -> Finding:
     reports = newest_reports(log, namespace)
     now = max([int(time.time() * 1000), *(heard for _, heard in reports)])
     live = [r for r, heard in reports if not r.goodbye and now - heard <= HEARD_MS]
-    hashes = {(r.offset, r.state_hash) for r in live}
+    hashes = {(r.offset, r.state_hash) for r in live if r.state_hash}
     split = len(hashes) != len({offset for offset, _ in hashes})
     coded = [v for r in live for v in r.versions if v.code and v.code != RUN_OUT]
     refused = sorted({f"{v.version} {v.code}" for v in coded})

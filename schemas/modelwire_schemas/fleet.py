@@ -31,8 +31,8 @@ class FleetReport:
     """One instance's report, newest by instance on the `fleet` stream.
 
     `incarnation` differs from start to start. `offset` and `state_hash` say what it has folded;
-    `horizon` (ms) up to which time its assignments are settled. `stale_since` is 0 when it is
-    fresh. Bytes where bytes are meant, ms where times are.
+    the hash is empty in a report of news. `horizon` (ms) up to which time its assignments are
+    settled. `stale_since` is 0 when it is fresh. Bytes where bytes are meant, ms where times are.
     """
 
     instance: str

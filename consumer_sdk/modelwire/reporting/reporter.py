@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from enum import Enum
 
 from modelwire.clock import Clock
 from modelwire.control.horizon import Reading
@@ -24,6 +25,14 @@ TIMEOUT = 2.0
 """Seconds that one report may take."""
 
 
+class Occasion(Enum):
+    """Why a report is made: something changed, nothing did for a while, or it is the last."""
+
+    NEWS = "news"
+    ROUTINE = "routine"
+    GOODBYE = "goodbye"
+
+
 class Reporter:
     """Appends a FleetReport every two seconds, and soon after `wake`.
 
@@ -34,7 +43,7 @@ class Reporter:
         self,
         log: Log,
         namespace: str,
-        report: Callable[[bool], FleetReport],
+        report: Callable[[Occasion], FleetReport],
         on_reading: Callable[[Reading], None],
         *,
         clock: Clock,
@@ -65,16 +74,18 @@ class Reporter:
             self._thread.join(timeout)
 
     def _run(self) -> None:
+        occasion = Occasion.NEWS
         while not self._stop.is_set():
-            self._send(goodbye=False)
-            self._wake.wait(EVERY - GAP)
+            self._send(occasion)
+            woken = self._wake.wait(EVERY - GAP)
             self._stop.wait(GAP)
             self._wake.clear()
-        self._send(goodbye=True)
+            occasion = Occasion.NEWS if woken else Occasion.ROUTINE
+        self._send(Occasion.GOODBYE)
 
-    def _send(self, *, goodbye: bool) -> None:
+    def _send(self, occasion: Occasion) -> None:
         try:
-            message = seal(self._report(goodbye), source="modelwire")
+            message = seal(self._report(occasion), source="modelwire")
             receipt = self._log.append(self._stream, message, timeout=TIMEOUT)
         except ModelwireError as error:
             if not self._failing:
