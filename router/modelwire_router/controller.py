@@ -16,11 +16,12 @@ from modelwire.reporting.reporter import Occasion, Reporter
 from modelwire.version import VERSION
 from modelwire_log.contract import Log
 from modelwire_router.analysis.retraining import retraining
-from modelwire_router.decide import Decision, Send, decide, read_plan
+from modelwire_router.decide import Decision, Send, decide
 from modelwire_router.observer import Observer
 from modelwire_router.outside.asking import Asker
 from modelwire_router.outside.notify import Notifier
 from modelwire_router.outside.words import Notice, Question, hears
+from modelwire_router.rollout import plan_text
 from modelwire_router.rollout.plan import HookKind, Plan
 from modelwire_router.snapshots import Snapshots
 from modelwire_schemas.control import FOLD_VERSION
@@ -179,7 +180,7 @@ class Controller:
     def _tell_hooks(self, send: Send, offset: int) -> None:
         rollouts = [c.document.rollout for c in send.change.changes if c.document.rollout]
         for rollout in rollouts:
-            plan = read_plan(rollout.plan)
+            plan = plan_text.load(rollout.plan)
             ended = rollout.phase is Phase.ROLLED_BACK
             name = f"{self._namespace}@{offset}"
             notice = replace(
@@ -205,7 +206,7 @@ class Controller:
             logger.warning("%s", text)
             rollout = route.head.document.rollout
             if rollout is not None and route.route not in self._faults:
-                plan = read_plan(rollout.plan)
+                plan = plan_text.load(rollout.plan)
                 self._tell(plan, _event(plan, rollout, name, now, text))
 
     def _tell(self, plan: Plan, notice: Notice) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import NamedTuple
 
 from modelwire.control.state import RouteState, State
@@ -145,7 +144,7 @@ def _standings(
         if route.frozen is not None:
             still.add(rollout.id)
         try:
-            plan = read_plan(rollout.plan)
+            plan = plan_text.load(rollout.plan)
         except ModelwireError as error:
             faults.append((name, error))
             still.add(rollout.id)
@@ -178,12 +177,6 @@ def _all_or_none(
     first = failed or made[0]
     changes = tuple(change for step in made for change in step.change.changes)
     return first._replace(change=replace(first.change, changes=changes))
-
-
-@lru_cache(maxsize=4096)
-def read_plan(text: str) -> Plan:
-    """Return the plan of a rollout; raises Rejected `E_PLAN`. A text is read once."""
-    return plan_text.load(text)
 
 
 def look(standing: Standing, world: World) -> Look:

@@ -7,10 +7,11 @@ from modelwire.control.reading import fold_log
 from modelwire.control.state import State
 from modelwire_log.contract import START, Log
 from modelwire_router.analysis.samples import Samples
-from modelwire_router.decide import World, read_plan
+from modelwire_router.decide import World
 from modelwire_router.fleet import FleetReader
 from modelwire_router.outside.words import Answer, Question
 from modelwire_router.reference import by_sample, read_sample
+from modelwire_router.rollout import plan_text
 from modelwire_router.telemetry import TelemetryReader
 from modelwire_schemas.errors import ModelwireError
 from modelwire_schemas.routing import ModelVersion
@@ -57,7 +58,7 @@ class Observer:
             if rollout is None or rollout.phase.over:
                 continue
             try:
-                plan = read_plan(rollout.plan)
+                plan = plan_text.load(rollout.plan)
             except ModelwireError:  # the decision says so
                 continue
             release = self.state.release(plan.model, plan.candidate)

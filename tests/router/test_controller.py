@@ -9,7 +9,7 @@ from modelwire.control.commands import By, request_of, submit
 from modelwire.control.reading import control_place
 from modelwire.models import Models
 from modelwire_log.envelope import open_envelope
-from modelwire_router.decide import read_plan
+from modelwire_router.rollout import plan_text
 from modelwire_router.rollout.machine import advance, begin, pause, resume
 from modelwire_router.rollout.plan import Pause, Plan, SetWeight, Step
 from modelwire_schemas.control import ControlRecord
@@ -111,7 +111,7 @@ def test_another_controller_goes_on_where_one_stopped(world: World) -> None:
     with controllers(world):
         eventually(lambda: rollout(world).step == 1)
     route = world.state().routes[ROUTE]
-    world.send(advance(read_plan(rollout(world).plan), route, world.state().now).change)
+    world.send(advance(plan_text.load(rollout(world).plan), route, world.state().now).change)
     with controllers(world):
         eventually(lambda: rollout(world).phase is Phase.COMPLETED)
 
@@ -147,7 +147,7 @@ def test_an_abort_wins_over_a_promotion_from_the_same_base(world: World) -> None
     with controllers(world):
         eventually(lambda: rollout(world).step == 1)
     state = world.state()
-    late = advance(read_plan(rollout(world).plan), state.routes[ROUTE], state.now).change
+    late = advance(plan_text.load(rollout(world).plan), state.routes[ROUTE], state.now).change
     world.send(RolloutAborted(ROUTE, "r1"))
     lost = submit(world.log, NAMESPACE, late, By("promoter")).verdict
     assert not lost.accepted

@@ -14,10 +14,10 @@ from modelwire_router.cli.options import reason, yaml_file
 from modelwire_router.cli.proposals import proposed
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.waiting import present
-from modelwire_router.decide import Standing, look, read_plan
+from modelwire_router.decide import Standing, look
 from modelwire_router.observer import Observer
 from modelwire_router.reference import by_sample, check_sample, read_sample
-from modelwire_router.rollout import machine
+from modelwire_router.rollout import machine, plan_text
 from modelwire_router.rollout.layers import allotted, check_begun, told as told_layer
 from modelwire_router.rollout.plan import Plan
 from modelwire_router.rollout.telling import Row, numbers
@@ -168,7 +168,7 @@ def _told(plan: Plan) -> str:
 def _there(state: State, name: str) -> Plan | None:
     route = state.routes.get(name)
     rollout = route.head.document.rollout if route else None
-    return read_plan(rollout.plan) if rollout else None
+    return plan_text.load(rollout.plan) if rollout else None
 
 
 def _row(observer: Observer, route: str) -> tuple[Standing, Row]:
@@ -215,7 +215,7 @@ def _last(state: State, route: str) -> Standing:
             where=f"revision {found.head.revision}",
             todo="modelwire apply -f ROLLOUT.yaml begins one",
         )
-    return Standing(found, rollout, read_plan(rollout.plan))
+    return Standing(found, rollout, plan_text.load(rollout.plan))
 
 
 def _together(state: State, route: str) -> list[Standing]:

@@ -12,11 +12,10 @@ from modelwire.control.state import State
 from modelwire_log.contract import Log
 from modelwire_publisher.calls import publish
 from modelwire_router.changes import flip, replace_document
-from modelwire_router.decide import read_plan
 from modelwire_router.demo.bomb import bomb_release
 from modelwire_router.demo.files import model, rollout
 from modelwire_router.demo.stage import NAMESPACE, ROUTE
-from modelwire_router.rollout import machine
+from modelwire_router.rollout import machine, plan_text
 from modelwire_router.rollout_file.reading import read_rollouts
 from modelwire_schemas.control import Body
 from modelwire_schemas.errors import ModelwireError
@@ -100,7 +99,8 @@ class Operator:
             route = self._state().routes[ROUTE]
             begun = route.head.document.rollout
             assert begun is not None  # noqa: S101  `waits` says so
-            return self._submit(machine.advance(read_plan(begun.plan), route, self._now()).change)
+            plan = plan_text.load(begun.plan)
+            return self._submit(machine.advance(plan, route, self._now()).change)
 
         return Act(after, f"promote {ROUTE}", why, do, self.waits)
 
@@ -127,7 +127,7 @@ class Operator:
     def waits(self) -> bool:
         """Return whether the rollout under way has one step left, which is the operator's."""
         begun = self._state().routes[ROUTE].head.document.rollout
-        return begun is not None and begun.step == len(read_plan(begun.plan).steps) - 1
+        return begun is not None and begun.step == len(plan_text.load(begun.plan).steps) - 1
 
     def _now(self) -> int:
         return self._state().now

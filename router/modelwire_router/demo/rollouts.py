@@ -8,8 +8,8 @@ from modelwire.control.reading import control_place
 from modelwire.control.state import Accepted
 from modelwire_log.contract import Log
 from modelwire_router.analysis.srm import NAME as SAMPLE_RATIO
-from modelwire_router.decide import read_plan
 from modelwire_router.demo.stage import NAMESPACE, ROUTE
+from modelwire_router.rollout import plan_text
 from modelwire_router.rollout.plan import Metric, Plan
 from modelwire_router.rollout.telling import named
 from modelwire_schemas.rollout import Finding, Judgement, Phase, Rollout
@@ -78,7 +78,7 @@ def documents_said(past: Iterable[Past]) -> Iterator[Said]:
         for accepted in step.documents:
             rollout = accepted.document.rollout
             if accepted.document.route == ROUTE and rollout is not None:
-                yield Said(accepted, rollout, read_plan(rollout.plan), step.entry.appended)
+                yield Said(accepted, rollout, plan_text.load(rollout.plan), step.entry.appended)
 
 
 def runs(past: Iterable[Past]) -> list[Run]:

@@ -7,7 +7,7 @@ A field that is missing has its default: texts written before it was invented st
 import math
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from reprlib import repr as shown
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
@@ -30,8 +30,12 @@ def dump(plan: Plan) -> str:
     return orjson.dumps(_plain(plan)).decode()
 
 
+@lru_cache(maxsize=4096)
 def load(text: str) -> Plan:
-    """Return the plan of a text; raises Rejected `E_PLAN` for what this version cannot read."""
+    """Return the plan of a text, which is read once.
+
+    Raises Rejected `E_PLAN` for what this version cannot read.
+    """
     try:
         said: object = orjson.loads(text)
     except orjson.JSONDecodeError as error:

@@ -16,7 +16,7 @@ from modelwire.routing.assign import CompiledDocument
 from modelwire.routing.layers import HOLDOUT, OUTSIDE, experiment
 from modelwire_router.decide import arms, compared
 from modelwire_router.demo.files import flights
-from modelwire_router.rollout import machine
+from modelwire_router.rollout import machine, plan_text
 from modelwire_router.rollout.layers import allotted, check_begun
 from modelwire_router.rollout.plan import Pause, Plan, SetWeight
 from modelwire_router.rollout_file.reading import rollouts
@@ -89,11 +89,9 @@ def step(book: Book, route: str) -> str:
 
 
 def machine_plan(book: Book, route: str) -> Plan:
-    from modelwire_router.rollout.plan_text import load
-
     rollout = book.state.routes[route].head.document.rollout
     assert rollout
-    return load(rollout.plan)
+    return plan_text.load(rollout.plan)
 
 
 def run(book: Book, *plans: Plan) -> None:
