@@ -1,6 +1,5 @@
-"""Memory and processors that this process may really use: cgroup, rlimit, affinity."""
+"""Memory that this process may really use: by cgroup, rlimit and what is free."""
 
-import os
 import resource
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,21 +26,6 @@ def memory_free(root: Path = Path("/")) -> int:
     told = _text(root / "proc/meminfo").splitlines()
     free += [int(line.split()[1]) * 1024 for line in told if line.startswith("MemAvailable:")]
     return max(0, min(free, default=UNLIMITED))
-
-
-def processors(root: Path = Path("/")) -> int:
-    """Return how many processors this process may keep busy, at least 1."""
-    counts = [float(len(os.sched_getaffinity(0)))]
-    for folder in _cgroups(root, ""):
-        quota, _, period = _text(folder / "cpu.max").partition(" ")
-        if quota.isdigit() and period.strip().isdigit():
-            counts.append(int(quota) / int(period))
-    for folder in _cgroups(root, "cpu"):
-        old_quota = _number(folder / "cpu.cfs_quota_us")
-        old_period = _number(folder / "cpu.cfs_period_us")
-        if old_quota and old_period:
-            counts.append(old_quota / old_period)
-    return max(1, int(min(counts)))
 
 
 def _cgroup_memory(root: Path) -> Iterator[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Giving memory back gently: mapped pages in pieces, the heap's spare pages; what is resident."""
+"""Giving memory back gently: mapped pages in pieces, the heap's spare pages."""
 
 import ctypes
 import mmap
@@ -48,19 +48,10 @@ def trim() -> None:
         _libc().malloc_trim(ctypes.c_size_t(0))
 
 
-def resident_bytes() -> int:
-    """Return the bytes of this process that are in memory now."""
-    return _statm(1)
-
-
 def virtual_bytes() -> int:
     """Return the bytes of this process's address space."""
-    return _statm(0)
-
-
-def _statm(field: int) -> int:
-    text = Path("/proc/self/statm").read_text(encoding="ascii")
-    return int(text.split()[field]) * mmap.PAGESIZE
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[0]
+    return int(pages) * mmap.PAGESIZE
 
 
 def _mappings(names: set[str]) -> Iterator[Mapping]:

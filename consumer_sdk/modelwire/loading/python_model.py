@@ -102,11 +102,6 @@ class PythonModel:
         gc.collect()
 
 
-def write_card(card: Card) -> bytes:
-    """Return the content of `model.json`."""
-    return wire.pack(card)
-
-
 def _card(folder: Path) -> Card:
     try:
         return wire.unpack(Card, (folder / CARD).read_bytes())

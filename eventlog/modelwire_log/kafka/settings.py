@@ -152,11 +152,6 @@ def is_secret(name: str) -> bool:
     return any(word in name for word in _SECRET_WORDS)
 
 
-def redacted(settings: Mapping[str, str]) -> dict[str, str]:
-    """Return the settings as they may be shown."""
-    return {name: _HIDDEN if is_secret(name) else value for name, value in settings.items()}
-
-
 def scrubbed(text: str, settings: Mapping[str, str]) -> str:
     """Return `text` without any secret of the settings that may have come into it."""
     for name, value in settings.items():

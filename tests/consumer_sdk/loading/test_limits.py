@@ -1,6 +1,5 @@
-"""Memory and processors are those that the cgroup leaves, of either version."""
+"""Memory is what the cgroup leaves, of either version."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +23,6 @@ def test_without_cgroups_the_machine_is_the_limit(tmp_path: Path) -> None:
     root = system(tmp_path, {})
     assert limits.memory_limit(root) is None
     assert limits.memory_free(root) == 8 * MEGABYTE
-    assert limits.processors(root) == len(os.sched_getaffinity(0))
 
 
 def test_the_smallest_limit_on_the_way_up_counts(tmp_path: Path) -> None:
@@ -35,15 +33,12 @@ def test_the_smallest_limit_on_the_way_up_counts(tmp_path: Path) -> None:
             "proc/self/cgroup": "0::/pods/one\n",
             f"{group}/memory.max": "max\n",
             f"{group}/memory.current": "1000\n",
-            f"{group}/cpu.max": "max 100000\n",
             "sys/fs/cgroup/pods/memory.max": f"{6 * MEGABYTE}\n",
             "sys/fs/cgroup/pods/memory.current": f"{2 * MEGABYTE}\n",
-            "sys/fs/cgroup/pods/cpu.max": "50000 100000\n",
         },
     )
     assert limits.memory_limit(root) == 6 * MEGABYTE
     assert limits.memory_free(root) == 4 * MEGABYTE
-    assert limits.processors(root) == 1
 
 
 def test_a_container_sees_its_group_as_the_root(tmp_path: Path) -> None:
@@ -53,12 +48,10 @@ def test_a_container_sees_its_group_as_the_root(tmp_path: Path) -> None:
             "proc/self/cgroup": "0::/../../docker/abc\n",
             "sys/fs/cgroup/memory.max": f"{512 * MEGABYTE}\n",
             "sys/fs/cgroup/memory.current": f"{510 * MEGABYTE}\n",
-            "sys/fs/cgroup/cpu.max": "100000 100000\n",
         },
     )
     assert limits.memory_limit(root) == 512 * MEGABYTE
     assert limits.memory_free(root) == 2 * MEGABYTE
-    assert limits.processors(root) == 1
 
 
 def test_cgroups_of_version_1_are_read(tmp_path: Path) -> None:
@@ -69,13 +62,10 @@ def test_cgroups_of_version_1_are_read(tmp_path: Path) -> None:
             "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
             "sys/fs/cgroup/memory/job/memory.limit_in_bytes": f"{4 * MEGABYTE}\n",
             "sys/fs/cgroup/memory/job/memory.usage_in_bytes": f"{5 * MEGABYTE}\n",
-            "sys/fs/cgroup/cpu/job/cpu.cfs_quota_us": "150000\n",
-            "sys/fs/cgroup/cpu/job/cpu.cfs_period_us": "100000\n",
         },
     )
     assert limits.memory_limit(root) == 4 * MEGABYTE
     assert limits.memory_free(root) == 0
-    assert limits.processors(root) == 1
     (root / "sys/fs/cgroup/memory/job/memory.limit_in_bytes").unlink()
     assert limits.memory_limit(root) is None
 
@@ -84,7 +74,6 @@ def test_cgroups_of_version_1_are_read(tmp_path: Path) -> None:
 def test_what_cannot_be_read_limits_nothing(tmp_path: Path, content: str) -> None:
     root = system(tmp_path, {"proc/self/cgroup": content})
     assert limits.memory_limit(root) is None
-    assert limits.processors(root) >= 1
 
 
 def test_a_limit_on_the_address_space_counts() -> None:
