@@ -10,7 +10,7 @@ from pathlib import Path
 from modelwire.config import CACHE, default_cache
 from modelwire.control.horizon import MARGIN
 from modelwire.control.policy import run_out, told_run_out
-from modelwire.control.reading import after_offset, control_place, fold_log
+from modelwire.control.reading import control_place, fold_log
 from modelwire.control.saved import state_hash
 from modelwire.control.snapshots import beginning, snapshot_place
 from modelwire.control.state import State
@@ -109,7 +109,7 @@ def _snapshots(log: Log, namespace: str) -> Finding:
     if kept.offset == START:
         found = f"none to begin from (controllers leave them), a start folds {end + 1} records"
         return Finding("snapshots", ok=True, found=found)
-    whole = fold_log(log, namespace, state=State(), until=after_offset(kept.offset))
+    whole = fold_log(log, namespace, state=State(), last=kept.offset)
     if state_hash(whole) == state_hash(kept):
         found = f"the newest covers offset {kept.offset} of {end}, and says what the log says"
         return Finding("snapshots", ok=True, found=found)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from modelwire.clock import Clock, SystemClock
 from modelwire.control.fold import fold
-from modelwire.control.reading import after_offset, fold_log
+from modelwire.control.reading import fold_log
 from modelwire.control.state import Entry, State, Verdict
 from modelwire_log.contract import Log
 from modelwire_log.envelope import seal
@@ -98,8 +98,8 @@ def submit(
         if entry.offset == receipt.offset:
             seen.append(verdict)
 
-    stop = after_offset(receipt.offset)
-    after = fold_log(log, namespace, state=state, until=stop, each=each, timeout=timeout)
+    last = receipt.offset
+    after = fold_log(log, namespace, state=state, last=last, each=each, timeout=timeout)
     if not seen:
         raise Unavailable(
             "E_LOG_UNAVAILABLE",

@@ -1,12 +1,13 @@
 """The past, read from the log: every command with its verdict, every document that ever held."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from modelwire.control.fold import steps
-from modelwire.control.reading import control_place, read_entries
+from modelwire.control.reading import control_place, entries_up_to
 from modelwire.control.state import Accepted, Entry, State, Verdict
-from modelwire_log.contract import Log
+from modelwire_log.contract import START, Log
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +28,8 @@ def read_past(
     """
     place = control_place(namespace)
     end = log.end(place, timeout=timeout) if last is None else last
-    return [Past(*step) for step in steps(State(), _entries(log, namespace, end, timeout))]
-
-
-def _entries(log: Log, namespace: str, end: int, timeout: float) -> Iterator[Entry]:
-    offset = -1
-    while offset < end:
-        entries = read_entries(log, namespace, offset, timeout=timeout)
-        if not entries:
-            return
-        yield from (entry for entry in entries if entry.offset <= end)
-        offset = entries[-1].offset
+    entries = entries_up_to(log, namespace, START, end, timeout=timeout)
+    return [Past(*step) for step in steps(State(), chain.from_iterable(entries))]
 
 
 def documents(past: Iterable[Past], route: str) -> list[Accepted]:

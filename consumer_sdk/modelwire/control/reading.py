@@ -1,6 +1,6 @@
 """Reading the control log: records into entries, and the fold of a prefix of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from modelwire.control.fold import fold
 from modelwire.control.snapshots import beginning
@@ -37,6 +37,19 @@ def read_entries(
     return entries
 
 
+def entries_up_to(
+    log: Log, namespace: str, after: int, last: int, *, timeout: float = 5.0
+) -> Iterator[list[Entry]]:
+    """Yield the entries behind offset `after` up to offset `last`, batch by batch."""
+    while after < last:
+        entries = read_entries(log, namespace, after, timeout=timeout)
+        batch = [entry for entry in entries if entry.offset <= last]
+        if not batch:
+            return
+        yield batch
+        after = batch[-1].offset
+
+
 def _entry(record: Record) -> Entry:
     try:
         event = open_envelope(record)
@@ -55,43 +68,22 @@ def fold_log(
     namespace: str,
     *,
     state: State | None = None,
-    until: Callable[[int, int], bool] = lambda offset, time: False,
+    last: int | None = None,
     each: Callable[[Entry, Verdict], None] | None = None,
     timeout: float = 5.0,
 ) -> State:
     """Fold the control log from `state` on, or from its newest snapshot, and return the state.
 
-    Stops at the end of the log as it is now, or before the first entry for whose offset and time
-    (ms) `until` is true. `each` sees every entry and its verdict, so with it no snapshot is used.
+    Stops at offset `last`, by default at the end of the log as it is now. `each` sees every entry
+    and its verdict, so with it no snapshot is used.
     """
-    end = log.end(control_place(namespace), timeout=timeout)
+    end = log.end(control_place(namespace), timeout=timeout) if last is None else last
     if state is None:
         whole = each is not None
-        state = State() if whole else beginning(log, namespace, end, until=until, timeout=timeout)
-    while state.offset < end:
-        entries = read_entries(log, namespace, state.offset, timeout=timeout)
-        if not entries:
-            break
-        taken = _before(entries, until)
-        state, verdicts = fold(state, taken)
+        state = State() if whole else beginning(log, namespace, end, timeout=timeout)
+    for entries in entries_up_to(log, namespace, state.offset, end, timeout=timeout):
+        state, verdicts = fold(state, entries)
         if each is not None:
-            for entry, verdict in zip(taken, verdicts, strict=True):
+            for entry, verdict in zip(entries, verdicts, strict=True):
                 each(entry, verdict)
-        if len(taken) < len(entries):
-            break
     return state
-
-
-def _before(entries: list[Entry], until: Callable[[int, int], bool]) -> list[Entry]:
-    stop = next((i for i, e in enumerate(entries) if until(e.offset, e.appended)), len(entries))
-    return entries[:stop]
-
-
-def after_offset(offset: int) -> Callable[[int, int], bool]:
-    """Return the stop rule for the state at a control offset."""
-    return lambda found, time: found > offset
-
-
-def after_time(time: int) -> Callable[[int, int], bool]:
-    """Return the stop rule for the state at a time (ms, the log's clock)."""
-    return lambda offset, found: found > time

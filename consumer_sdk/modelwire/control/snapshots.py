@@ -8,7 +8,7 @@ were none, and the log is folded from its beginning.
 import hashlib
 import logging
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from modelwire.control.saved import dump, load
 from modelwire.control.state import State
@@ -70,24 +70,14 @@ def cut(state: State, record: Record) -> list[SnapshotChunk]:
     ]
 
 
-def beginning(
-    log: Log,
-    namespace: str,
-    end: int,
-    *,
-    until: Callable[[int, int], bool] = lambda offset, time: False,
-    timeout: float = 5.0,
-) -> State:
-    """Return the state to fold on from up to offset `end`: the newest snapshot's, or the empty one.
-
-    Of a snapshot behind the place where `until` (offset, ms) would have stopped nothing is taken.
-    """
+def beginning(log: Log, namespace: str, end: int, *, timeout: float = 5.0) -> State:
+    """Return the state to fold on from: the newest snapshot's up to offset `end`, or none."""
     if end < EVERY:
         return State()
     try:
         for chunks in usable(log, namespace, end, timeout=timeout):
             state = restored(chunks)
-            if state is not None and not until(state.offset, state.now):
+            if state is not None:
                 return state
     except ModelwireError as error:  # what is wrong with the log, the fold will say
         logger.info("no snapshot was read, the whole log is folded: %s", error)

@@ -14,8 +14,6 @@ from modelwire.clock import ManualClock
 from modelwire.control.fold import fold
 from modelwire.control.follower import Control, Follower
 from modelwire.control.reading import (
-    after_offset,
-    after_time,
     control_place,
     fold_log,
     read_entries,
@@ -238,16 +236,13 @@ def test_a_follower_begins_at_the_newest_snapshot() -> None:
     assert told[-1].state == whole(log)
 
 
-@pytest.mark.parametrize("stop", ["offset", "time"])
-def test_a_snapshot_behind_the_place_that_is_asked_for_is_not_used(stop: str) -> None:
+def test_a_snapshot_behind_the_place_that_is_asked_for_is_not_used() -> None:
     log = history(WHOLE)
     states = story(WHOLE)[1]
     log.keep(*log.chunks(states[80]))
     log.keep(*log.chunks(states[EVERY + 50]))
     log.reads.clear()
-    asked = states[200]
-    until = after_offset(200) if stop == "offset" else after_time(asked.now)
-    assert fold_log(log, NAMESPACE, until=until) == asked
+    assert fold_log(log, NAMESPACE, last=EVERY + 20) == states[EVERY + 20]
     assert log.reads == [80]
 
 
