@@ -7,6 +7,7 @@ and windows of several incarnations add up. Everything here can be added up.
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 BIN_BITS = 14
 """Bits of a float32 that say in which bin a value falls."""
@@ -103,6 +104,19 @@ class Outcome:
     negatives: tuple[Bin, ...] = ()
 
 
+class WindowKey(NamedTuple):
+    """What no other window of an incarnation has; times in ms."""
+
+    route: str
+    model: str
+    version: str
+    variant: str
+    role: Role
+    revision: int
+    start: int
+    span: int
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """What one version did for one variant of a route in [`start`, `start` + `span`) of event time.
@@ -132,9 +146,9 @@ class Window:
     outcomes: tuple[Outcome, ...] = ()
 
     @property
-    def key(self) -> tuple[str, str, str, str, Role, int, int, int]:
+    def key(self) -> WindowKey:
         """What no other window of an incarnation has."""
-        return (
+        return WindowKey(
             self.route,
             self.model,
             self.version,

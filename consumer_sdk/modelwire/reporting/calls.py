@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from modelwire.reporting.counters import Counter
-from modelwire.reporting.measured import Key
 from modelwire.reporting.recorder import Windows
 from modelwire.reporting.spans import SPANS
 from modelwire.serving.answer import Provenance
-from modelwire_schemas.telemetry import Role
+from modelwire_schemas.telemetry import Role, WindowKey
 
 NOTED = 1000
 """Batches that are noted before their rows are added up."""
@@ -25,11 +24,11 @@ class Who(NamedTuple):
     revision: int
     substituted: bool
 
-    def key(self, time: int) -> Key:
+    def key(self, time: int) -> WindowKey:
         """Return the window of a time (ms)."""
         start, version = max(0, time) // SPANS[0] * SPANS[0], self.version
         where = (Role.LIVE, self.revision, start, SPANS[0])
-        return Key(self.route, self.model, version, self.variant, *where)
+        return WindowKey(self.route, self.model, version, self.variant, *where)
 
 
 def who(told: Provenance) -> Who:

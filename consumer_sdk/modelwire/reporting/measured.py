@@ -1,13 +1,12 @@
 """What is measured of one version in one window of time, and how it is told."""
 
 from collections import Counter
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from modelwire.reporting.spread import Floats, Spread, Tail
-from modelwire_schemas.telemetry import Moments, Outcome, Output, Pair, Role, Window
+from modelwire_schemas.telemetry import Moments, Outcome, Output, Pair, Window, WindowKey
 
 MOST_OUTPUTS = 4
 """Outputs of a model that are watched, in the order of its contract; inputs, as named."""
@@ -16,19 +15,6 @@ MOST_INPUTS = 12
 
 UNEQUAL = 1e-6
 """Two outputs that lie farther apart differ."""
-
-
-class Key(NamedTuple):
-    """What no other window of this process has; times in ms."""
-
-    route: str
-    model: str
-    version: str
-    variant: str
-    role: Role
-    revision: int
-    start: int
-    span: int
 
 
 class Measured:
@@ -79,7 +65,7 @@ class Measured:
         """Return what becomes of an output."""
         return self._outcomes.setdefault(output, OutcomeSpread())
 
-    def window(self, key: Key) -> Window:
+    def window(self, key: WindowKey) -> Window:
         """Return it as it travels."""
         return Window(
             *key,

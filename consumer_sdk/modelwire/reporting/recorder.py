@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-from modelwire.reporting.measured import Key, Measured
-from modelwire_schemas.telemetry import Window
+from modelwire.reporting.measured import Measured
+from modelwire_schemas.telemetry import Window, WindowKey
 
 WAITING = 50_000
 """Events that may wait to be added up before the one who notes them does it himself."""
@@ -32,9 +32,9 @@ class Windows:
         self.lost = 0
         self._most = most
         self._kept_s = kept_s
-        self._held: dict[Key, Measured] = {}
-        self._told: dict[Key, int] = {}
-        self._gone: dict[Key, None] = {}
+        self._held: dict[WindowKey, Measured] = {}
+        self._told: dict[WindowKey, int] = {}
+        self._gone: dict[WindowKey, None] = {}
         self._dropped: dict[tuple[str, str], int] = {}
 
     def drop(self, route: str, version: str, events: int) -> None:
@@ -46,7 +46,7 @@ class Windows:
         """Return how many events each shadow of a route was spared."""
         return tuple((v, n) for (r, v), n in sorted(self._dropped.items()) if r == route)
 
-    def window(self, key: Key, events: int) -> Measured:
+    def window(self, key: WindowKey, events: int) -> Measured:
         """Return a window that some events are added to; of one that is gone, they are lost.
 
         Its counts were reported and cannot be continued: reports are cumulative.
@@ -81,7 +81,7 @@ class Windows:
             if number < most or (is_told and is_old):
                 self._drop(key)
 
-    def _drop(self, key: Key) -> None:
+    def _drop(self, key: WindowKey) -> None:
         del self._held[key]
         self._told.pop(key, None)
         self._gone[key] = None
@@ -95,7 +95,7 @@ class Windows:
 class Changed(NamedTuple):
     """A window as it stands, and after how many changes."""
 
-    key: Key
+    key: WindowKey
     changes: int
     window: Window
 

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from modelwire.reporting.groups import Indices, groups
-from modelwire.reporting.measured import Key, Measured
+from modelwire.reporting.measured import Measured
 from modelwire.reporting.recorder import Windows
 from modelwire.reporting.spread import Floats, as_floats
 from modelwire.serving.answer import Answers, Provenance
-from modelwire_schemas.telemetry import Role
+from modelwire_schemas.telemetry import Role, WindowKey
 
 UNROUTED = frozenset({"E_KEY", "E_NO_KEY"})
 """Errors of events that the rules sent nowhere."""
@@ -91,7 +91,7 @@ class Scored(NamedTuple):
         return rows
 
 
-def live_key(told: Provenance, start: int, span: int) -> Key:
+def live_key(told: Provenance, start: int, span: int) -> WindowKey:
     """Return the window of an answer: that of the version which the rules chose."""
     model, version, variant = told.model, told.routed_to, told.variant
-    return Key(told.route, model, version, variant, Role.LIVE, told.revision, start, span)
+    return WindowKey(told.route, model, version, variant, Role.LIVE, told.revision, start, span)

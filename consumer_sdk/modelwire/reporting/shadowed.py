@@ -7,12 +7,12 @@ import numpy as np
 
 from modelwire.loading.tensors import Array
 from modelwire.reporting.groups import Group, Indices, groups
-from modelwire.reporting.measured import Key, Measured
+from modelwire.reporting.measured import Measured
 from modelwire.reporting.recorder import Windows
 from modelwire.reporting.spread import as_floats
 from modelwire.serving.answer import Answers
 from modelwire_schemas.routing import ModelVersion
-from modelwire_schemas.telemetry import Role
+from modelwire_schemas.telemetry import Role, WindowKey
 
 VARIANT = "shadow"
 """The variant of a shadow's windows."""
@@ -69,10 +69,10 @@ class Shadowed(NamedTuple):
             elif ours is theirs is None:
                 window.pair(name, against).add_texts(live[rows], values[at])
 
-    def _key(self, group: Group) -> Key:
-        model, version = self.shadow.model, self.shadow.version
-        route, revision = group.told.route, group.told.revision
-        return Key(route, model, version, VARIANT, Role.SHADOW, revision, group.start, group.span)
+    def _key(self, group: Group) -> WindowKey:
+        told, shadow = group.told, self.shadow
+        when = (told.revision, group.start, group.span)
+        return WindowKey(told.route, shadow.model, shadow.version, VARIANT, Role.SHADOW, *when)
 
 
 class Dropped(NamedTuple):

@@ -7,10 +7,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from modelwire.reporting.measured import Key
 from modelwire.reporting.recorder import Windows
 from modelwire.reporting.shadowed import VARIANT
-from modelwire_schemas.telemetry import Role
+from modelwire_schemas.telemetry import Role, WindowKey
 
 MOST = 500_000
 """Events that are remembered: their predictions until a label comes, their labels afterwards."""
@@ -57,7 +56,7 @@ class Joined:
 class Match(NamedTuple):
     """A prediction whose label has come."""
 
-    key: Key
+    key: WindowKey
     output: str
     score: float
     label: float
@@ -75,7 +74,7 @@ class Labelled(NamedTuple):
 
     def add_to(self, windows: Windows) -> None:
         """Count each in the window of its event."""
-        groups: dict[tuple[Key, str], list[Match]] = {}
+        groups: dict[tuple[WindowKey, str], list[Match]] = {}
         for match in self.matches:
             groups.setdefault((match.key, match.output), []).append(match)
         for (key, output), found in groups.items():
@@ -160,7 +159,7 @@ class Joiner:
             return
         _keep(self._seen, (place, role, version), None)
         self.totals.predictions += 1
-        match = Match(Key(self._terms.route, model, version, *where), output, number, 0.0)
+        match = Match(WindowKey(self._terms.route, model, version, *where), output, number, 0.0)
         if name in self._labels:
             if name in self._early:
                 self.totals.unknown -= 1

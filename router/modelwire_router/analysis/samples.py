@@ -3,20 +3,16 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from modelwire_router.analysis.adding import add_windows
-from modelwire_schemas.telemetry import Bin, Moments, Role, Sketch, Telemetry, Window
+from modelwire_schemas.telemetry import Bin, Moments, Sketch, Telemetry, Window, WindowKey
 
 AHEAD = 60_000
 """How far ahead of the log's clock a window may start (ms) before it is refused."""
 
 FOREVER = 2**62
 
-WindowKey: TypeAlias = tuple[str, str, str, str, Role, int, int, int]
-_REVISION: Final = 5
-_START: Final = 6
-_SPAN: Final = 7
 _Source: TypeAlias = tuple[str, str]
 _Progress: TypeAlias = tuple[int, int, int]
 
@@ -40,19 +36,19 @@ class _Route:
 
     def hold(self, source: _Source, window: Window) -> None:
         """Keep a window unless the same source has told of one that has come farther."""
-        name, counted = window.key, _progress(window)
-        parts = self.parts.setdefault(name, {})
+        key, counted = window.key, _progress(window)
+        parts = self.parts.setdefault(key, {})
         kept = parts.get(source)
         if kept is None or counted > kept[0] or (counted == kept[0] and _above(window, kept[1])):
             parts[source] = (counted, window)
-            self.added.pop(name, None)
+            self.added.pop(key, None)
 
-    def window(self, name: WindowKey) -> Window:
+    def window(self, key: WindowKey) -> Window:
         """Return a window, added up over its sources."""
-        added = self.added.get(name)
+        added = self.added.get(key)
         if added is None:
-            parts = [window for _, window in self.parts[name].values()]
-            added = self.added[name] = add_windows(parts)
+            parts = [window for _, window in self.parts[key].values()]
+            added = self.added[key] = add_windows(parts)
         return added
 
 
@@ -91,23 +87,20 @@ class Samples:
         many ms and have begun by then. What has not changed is the same object as before.
         """
         held = self._routes.get(route, _Route())
-        names = [
-            name
-            for name in held.parts
-            if name[_REVISION] >= since_revision
-            and (
-                name[_START] + name[_SPAN] <= until
-                or (name[_SPAN] > longer and name[_START] <= until)
-            )
+        keys = [
+            key
+            for key in held.parts
+            if key.revision >= since_revision
+            and (key.start + key.span <= until or (key.span > longer and key.start <= until))
         ]
-        return tuple(held.window(name) for name in sorted(names, key=_by_start))
+        return tuple(held.window(key) for key in sorted(keys, key=_by_start))
 
     def forget(self, before: int) -> None:
         """Drop windows that ended at or before `before` (ms of event time)."""
         for route in self._routes.values():
-            for name in [n for n in route.parts if n[_START] + n[_SPAN] <= before]:
-                del route.parts[name]
-                route.added.pop(name, None)
+            for key in [key for key in route.parts if key.start + key.span <= before]:
+                del route.parts[key]
+                route.added.pop(key, None)
 
 
 def fault(window: Window, now: int) -> str:
@@ -171,5 +164,5 @@ def _counts(window: Window) -> Iterator[int]:
         yield from (moments.count, moments.odd)
 
 
-def _by_start(name: WindowKey) -> tuple[int, WindowKey]:
-    return name[_START], name
+def _by_start(key: WindowKey) -> tuple[int, WindowKey]:
+    return key.start, key

@@ -1,6 +1,5 @@
 """Windows: cumulative, told when they changed, dropped when they are long over."""
 
-from modelwire.reporting.measured import Key
 from modelwire.reporting.recorder import (
     MOST_GONE,
     MOST_WINDOWS,
@@ -11,11 +10,11 @@ from modelwire.reporting.recorder import (
 )
 from modelwire.reporting.spans import FOR_EVER, MOST_AT_ONCE, SPANS, windows_of
 from modelwire.reporting.telemetry import ITEMS, parts
-from modelwire_schemas.telemetry import Bin, Moments, Output, Role, Sketch, Window
+from modelwire_schemas.telemetry import Bin, Moments, Output, Role, Sketch, Window, WindowKey
 
 
-def key(number: int = 0, route: str = "late") -> Key:
-    return Key(route, "late", "1", "stable", Role.LIVE, 1, number * 10_000, 10_000)
+def key(number: int = 0, route: str = "late") -> WindowKey:
+    return WindowKey(route, "late", "1", "stable", Role.LIVE, 1, number * 10_000, 10_000)
 
 
 class Events:
@@ -29,7 +28,7 @@ class Events:
         windows.window(key(self.number), self.size).routed += self.size
 
 
-def told(recorder: Recorder) -> dict[Key, int]:
+def told(recorder: Recorder) -> dict[WindowKey, int]:
     changed = recorder.changed()
     recorder.tell(changed)
     return {one.key: one.window.routed for one in changed}
