@@ -14,8 +14,7 @@ from modelwire_schemas.telemetry import Output
 
 def by_sample(plan: Plan) -> tuple[tuple[Metric, Query], ...]:
     """Return the metrics of a plan that hold events against the sample of its candidate."""
-    metrics = (metric for template in plan.templates for metric in template.metrics)
-    found = ((metric, metric.source) for metric in metrics if isinstance(metric.source, Query))
+    found = ((metric, metric.source) for metric in plan.metrics if isinstance(metric.source, Query))
     return tuple((metric, query) for metric, query in found if query.measure in OF_INPUTS)
 
 

@@ -5,7 +5,7 @@ arrives late only makes a look better. What was found is kept only to find it so
 """
 
 import math
-from collections.abc import Sequence, Set as AbstractSet
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
@@ -26,7 +26,7 @@ from modelwire_router.analysis.measuring import Look, measure
 from modelwire_router.analysis.settle import settle
 from modelwire_router.analysis.srm import sample_ratio
 from modelwire_router.analysis.strata import Strata, align, align_pairs
-from modelwire_router.rollout.plan import OF_INPUTS, Measure, Metric, Query, Template
+from modelwire_router.rollout.plan import OF_INPUTS, OF_LABELS, OF_PAIRS, Metric, Query, Template
 from modelwire_schemas.rollout import Finding, Judgement
 
 ALPHA = 0.01
@@ -34,10 +34,6 @@ ALPHA = 0.01
 
 QUIET = 30_000
 """How long nothing may be heard (ms, the log's clock) before a look has no data."""
-
-_LABELLED = {Measure.LOG_LOSS, Measure.AUC, Measure.BRIER, Measure.CALIBRATION, Measure.MAE}
-_PAIRED = {Measure.DISAGREEMENT, Measure.MEAN_DIFFERENCE}
-
 
 REMEMBERED = 4096
 """Of so many templates of routes the newest looks are kept at most."""
@@ -125,7 +121,7 @@ def _look_at(asked: _Asked) -> _Seen:
     for metric in template.metrics:
         query = metric.source
         if isinstance(query, Query):
-            strata = pairs if query.measure in _PAIRED else plain
+            strata = pairs if query.measure in OF_PAIRS else plain
             times, at = _times(metric, query, strata, now)
             look = Look(metric, query, strata, at, alpha, evidence, asked.stable.version)
             found.append(_looked(look, times))
@@ -181,7 +177,7 @@ def _times(metric: Metric, query: Query, strata: Strata, now: int) -> tuple[list
     if not strata.ends:
         return [], np.zeros(0, dtype=np.intp)
     interval, begin, last = metric.interval, min(strata.starts), max(strata.ends)
-    maturity = metric.maturity if query.measure in _LABELLED else 0
+    maturity = metric.maturity if query.measure in OF_LABELS else 0
     now_seen = begin + (now - begin) // interval * interval
     ends = [
         (now_seen if end > now and end - start > interval else end) + maturity
@@ -231,7 +227,7 @@ def _detail(metric: Metric, judgement: Judgement, samples: int, alpha: float) ->
         return f"{100 * (1 - alpha):.4g} % sure, at whichever look"
     if judgement is Judgement.INCONCLUSIVE:
         return "worse than stable, but not surely beyond the limit"
-    if judgement is Judgement.NO_DATA and _measures(metric, OF_INPUTS):
+    if judgement is Judgement.NO_DATA and metric.measure in OF_INPUTS:
         return "no values of it, or none in the sample: is it watched (modelwire score --watch)?"
     if judgement is Judgement.NO_DATA:
         return "the values are missing, NaN or infinite, or others answered"
@@ -239,10 +235,6 @@ def _detail(metric: Metric, judgement: Judgement, samples: int, alpha: float) ->
         return ""
     few = samples < metric.min_samples
     return f"needs {metric.min_samples} samples" if few else "beyond the limit, maybe by chance"
-
-
-def _measures(metric: Metric, measures: AbstractSet[Measure]) -> bool:
-    return isinstance(metric.source, Query) and metric.source.measure in measures
 
 
 def _readings(metric: Metric, evidence: Evidence, since: int, now: int) -> list[Reading]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelwire_router.analysis.arithmetic import Array, Flags
-from modelwire_router.rollout.plan import Measure, Metric, Query
+from modelwire_router.rollout.plan import OF_OUTPUTS, OF_PAIRS, Measure, Metric
 from modelwire_schemas.rollout import Judgement
 
 Codes: TypeAlias = npt.NDArray[np.int8]
@@ -16,8 +16,9 @@ Codes: TypeAlias = npt.NDArray[np.int8]
 JUDGEMENTS = tuple(Judgement)
 """What a code stands for: the place of a judgement here."""
 
-_COMPARING = {Measure.PSI, Measure.KS, Measure.INPUT_DRIFT}
-_OF_PAIRS = {Measure.DISAGREEMENT}
+_COMPARING = OF_OUTPUTS | {Measure.INPUT_DRIFT}
+_WITHOUT_RATIO = _COMPARING | {Measure.DISAGREEMENT}
+"""What compares anyway, so that its limits are never multiples."""
 
 Proof: TypeAlias = Callable[[float, bool, float], Flags]
 """Whether it is proven, for a limit, upwards or downwards, at a level, that the limit is broken."""
@@ -53,15 +54,13 @@ class Known:
 
 def is_relative(metric: Metric) -> bool:
     """Whether the limits are multiples of the stable value; drift compares anyway."""
-    of = metric.source.measure if isinstance(metric.source, Query) else None
-    return metric.relative and of not in _COMPARING | _OF_PAIRS and of is not None
+    of = metric.measure
+    return metric.relative and of is not None and of not in _WITHOUT_RATIO
 
 
 def is_compared(metric: Metric) -> bool:
     """Whether it is held against the stable version's events of the same time."""
-    of = metric.source.measure if isinstance(metric.source, Query) else None
-    pairs = {Measure.DISAGREEMENT, Measure.MEAN_DIFFERENCE}
-    return is_relative(metric) or of in {Measure.PSI, Measure.KS} | pairs
+    return is_relative(metric) or metric.measure in OF_OUTPUTS | OF_PAIRS
 
 
 def proven(metric: Metric, alpha: float, proof: Proof) -> Flags:
@@ -97,7 +96,7 @@ def verdicts(metric: Metric, measured: Measured, lacking: Flags) -> Codes:
     proven is `inconclusive` where the candidate is proven to be worse than stable, and `too_few`
     where that, too, may be chance. `lacking` marks looks whose numbers cannot be used: `no_data`.
     """
-    compares = is_relative(metric) or _measure(metric) in _COMPARING
+    compares = is_relative(metric) or metric.measure in _COMPARING
     enough = measured.samples >= metric.min_samples
     if compares:
         enough &= measured.reference_samples >= metric.min_samples
@@ -111,7 +110,3 @@ def verdicts(metric: Metric, measured: Measured, lacking: Flags) -> Codes:
     shape = np.shape(kept)
     chosen = np.select([np.broadcast_to(c, shape) for c in conditions], codes, default)
     return np.asarray(chosen, dtype=np.int8)
-
-
-def _measure(metric: Metric) -> Measure | None:
-    return metric.source.measure if isinstance(metric.source, Query) else None

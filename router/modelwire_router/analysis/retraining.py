@@ -1,24 +1,12 @@
 """Which findings call for training: quality and drift beyond their limits (pure)."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from modelwire_router.analysis.measured import is_relative, within
-from modelwire_router.rollout.plan import Measure, Metric, Plan, Query
+from modelwire_router.rollout.plan import OF_INPUTS, OF_LABELS, OF_OUTPUTS, Metric, Plan
 from modelwire_schemas.rollout import Finding, Judgement, Phase, Rollout
 
-_CAUSES = {
-    Measure.PSI,
-    Measure.KS,
-    Measure.INPUT_DRIFT,
-    Measure.OUTLIERS,
-    Measure.LOG_LOSS,
-    Measure.AUC,
-    Measure.BRIER,
-    Measure.CALIBRATION,
-    Measure.MAE,
-}
+_CAUSES = OF_INPUTS | OF_LABELS | OF_OUTPUTS
 """What data and labels say of a model; errors and latency say something of its code."""
 
 
@@ -29,20 +17,13 @@ def retraining(plan: Plan, rollout: Rollout) -> tuple[Finding, ...]:
     """
     if rollout.phase not in {Phase.ROLLED_BACK, Phase.PAUSED}:
         return ()
-    metrics = list(_metrics(plan))
+    metrics = [metric for metric in plan.metrics if metric.measure in _CAUSES]
     return tuple(
         found
         for found in rollout.findings
         if found.judgement in {Judgement.FAIL, Judgement.INCONCLUSIVE}
         and any(metric.name == found.metric and _beyond(metric, found) for metric in metrics)
     )
-
-
-def _metrics(plan: Plan) -> Iterator[Metric]:
-    for template in plan.templates:
-        for metric in template.metrics:
-            if isinstance(metric.source, Query) and metric.source.measure in _CAUSES:
-                yield metric
 
 
 def _beyond(metric: Metric, found: Finding) -> bool:

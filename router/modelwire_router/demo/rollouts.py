@@ -129,5 +129,4 @@ def told(finding: Finding, plan: Plan) -> str:
 
 
 def _metric(name: str, plan: Plan) -> Metric | None:
-    found = (metric for template in plan.templates for metric in template.metrics)
-    return next((metric for metric in found if metric.name == name), None)
+    return next((metric for metric in plan.metrics if metric.name == name), None)

@@ -4,15 +4,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
-from modelwire_router.rehearsal.compare import OF_LABELS
 from modelwire_router.rollout.plan import (
     OF_INPUTS,
+    OF_LABELS,
     Analyse,
     Metric,
     Mirror,
     Pause,
     Plan,
-    Query,
     Step,
     Template,
 )
@@ -40,9 +39,8 @@ def planted(plan: Plan) -> Planted:
     """
     bad = plan.stable[: 64 - len(BAD)] + BAD
     templates = [Template(t.name, tuple(filter(_is_seen, t.metrics))) for t in plan.templates]
-    metrics = [metric for template in plan.templates for metric in template.metrics]
-    left_out = tuple(dict.fromkeys(m.name for m in metrics if not _is_seen(m)))
-    if metrics and not any(t.metrics for t in templates):
+    left_out = tuple(dict.fromkeys(m.name for m in plan.metrics if not _is_seen(m)))
+    if left_out and not any(t.metrics for t in templates):
         raise Rejected(
             "E_DRILL",
             f"a drill can judge none of the metrics: {', '.join(left_out)}",
@@ -109,5 +107,4 @@ def _among(names: Iterable[str], known: set[str]) -> tuple[str, ...]:
 
 def _is_seen(metric: Metric) -> bool:
     """Whether a drill can measure it."""
-    unseen = OF_INPUTS.union(OF_LABELS)
-    return isinstance(metric.source, Query) and metric.source.measure not in unseen
+    return metric.measure not in OF_INPUTS | OF_LABELS | {None}

@@ -14,8 +14,9 @@ from modelwire_router.rollout.plan import Measure, Metric, Plan, Query, Template
 from modelwire_schemas.rollout import Finding
 from modelwire_schemas.telemetry import Output, Role, Window
 
-OF_OUTPUTS = (Measure.PSI, Measure.KS, Measure.DISAGREEMENT, Measure.MEAN_DIFFERENCE)
-OF_LABELS = (Measure.LOG_LOSS, Measure.BRIER, Measure.AUC, Measure.CALIBRATION, Measure.MAE)
+_OF_NUMBERS = (Measure.PSI, Measure.KS, Measure.DISAGREEMENT, Measure.MEAN_DIFFERENCE)
+_OF_CHANCES = (Measure.LOG_LOSS, Measure.BRIER, Measure.AUC, Measure.CALIBRATION)
+"""What is compared of outputs that are numbers, and of those that are probabilities."""
 
 
 class Compared(NamedTuple):
@@ -72,8 +73,7 @@ def judged(plan: Plan, sides: Sides) -> tuple[Standing, ...]:
 
 def unseen(plan: Plan) -> tuple[str, ...]:
     """Return the metrics that a rehearsal says nothing about."""
-    metrics = (metric for template in plan.templates for metric in template.metrics)
-    return tuple(dict.fromkeys(m.name for m in metrics if not _is_seen(m)))
+    return tuple(dict.fromkeys(m.name for m in plan.metrics if not _is_seen(m)))
 
 
 def watched(plan: Plan, sample: Sequence[Output]) -> tuple[str, ...]:
@@ -85,8 +85,7 @@ def watched(plan: Plan, sample: Sequence[Output]) -> tuple[str, ...]:
 
 def maturity(plan: Plan) -> int:
     """Return how old (ms) an event must be before its label counts for every metric."""
-    metrics = [metric for template in plan.templates for metric in template.metrics]
-    return max((metric.maturity for metric in metrics), default=0)
+    return max((metric.maturity for metric in plan.metrics), default=0)
 
 
 def _asked(both: Window) -> Iterator[tuple[str, Query]]:
@@ -95,11 +94,10 @@ def _asked(both: Window) -> Iterator[tuple[str, Query]]:
     yield str(Measure.ERROR_RATE), Query(Measure.ERROR_RATE)
     for pair in both.pairs:
         numbers = pair.live.moments.count and pair.shadow.moments.count
-        for measure in OF_OUTPUTS if numbers else (Measure.DISAGREEMENT,):
+        for measure in _OF_NUMBERS if numbers else (Measure.DISAGREEMENT,):
             yield str(measure), Query(measure, pair.output)
     for outcome in both.outcomes:
-        shares = outcome.log_loss.count
-        for measure in OF_LABELS[:-1] if shares else OF_LABELS[-1:]:
+        for measure in _OF_CHANCES if outcome.log_loss.count else (Measure.MAE,):
             yield str(measure), Query(measure, outcome.output)
 
 
@@ -123,5 +121,4 @@ def _interval(query: Query, both: Window) -> tuple[float | None, float | None]:
 
 def _is_seen(metric: Metric) -> bool:
     """Whether events that were show it: they do not show how many come."""
-    source = metric.source
-    return isinstance(source, Query) and source.measure is not Measure.EVENT_RATE
+    return metric.measure not in {None, Measure.EVENT_RATE}

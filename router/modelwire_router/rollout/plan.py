@@ -29,6 +29,17 @@ class Measure(StrEnum):
 OF_INPUTS = frozenset({Measure.INPUT_DRIFT, Measure.OUTLIERS})
 """What is held against the sample of the candidate's release, field by field."""
 
+OF_OUTPUTS = frozenset({Measure.PSI, Measure.KS})
+"""What compares the distributions of outputs."""
+
+OF_PAIRS = frozenset({Measure.DISAGREEMENT, Measure.MEAN_DIFFERENCE})
+"""What compares the outputs of a shadow with those of the same events."""
+
+OF_LABELS = frozenset(
+    {Measure.LOG_LOSS, Measure.AUC, Measure.BRIER, Measure.CALIBRATION, Measure.MAE}
+)
+"""What is measured of predictions whose label has come."""
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -82,6 +93,11 @@ class Metric:
     inconclusive_limit: int = 0
     maturity: int = 0
     dry_run: bool = False
+
+    @property
+    def measure(self) -> Measure | None:
+        """What it measures of the events; None where another system says the value."""
+        return self.source.measure if isinstance(self.source, Query) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,3 +228,8 @@ class Plan:
     hooks: tuple[Hook, ...] = ()
     at: int | None = None
     holdout: int = 0
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The metrics of all templates."""
+        return tuple(metric for template in self.templates for metric in template.metrics)

@@ -136,7 +136,7 @@ class MetricPart(Part):
     def metric(self) -> Metric:
         """Return the metric as it travels."""
         source = self.query or (self.provider.source() if self.provider else None)
-        assert source is not None  # noqa: S101 - `_unsound` has seen to it
+        assert source is not None  # noqa: S101 - `look` has seen to it
         return Metric(
             name=self.name,
             source=source,

@@ -7,7 +7,16 @@ from typing import NamedTuple
 import numpy as np
 
 from modelwire_router.analysis.adding import add_sketches
-from modelwire_router.rollout.plan import OF_INPUTS, Exposure, Measure, Plan, Query
+from modelwire_router.rollout.plan import (
+    OF_INPUTS,
+    OF_LABELS,
+    OF_OUTPUTS,
+    OF_PAIRS,
+    Exposure,
+    Measure,
+    Plan,
+    Query,
+)
 from modelwire_router.simulation.drawn import (
     FINE,
     Array,
@@ -30,10 +39,6 @@ ALIKE = 0.75
 
 MANY = 1000
 """A sample has each of the FINE values of a field so often."""
-
-_OUTPUTS = {Measure.PSI, Measure.KS}
-_PAIRS = {Measure.DISAGREEMENT, Measure.MEAN_DIFFERENCE}
-_LABELS = {Measure.LOG_LOSS, Measure.AUC, Measure.BRIER, Measure.CALIBRATION, Measure.MAE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +74,7 @@ class Wanted:
 
 def wanted(plans: Sequence[Plan]) -> Wanted:
     """Return what the metrics and budgets of plans look at."""
-    metrics = [m for plan in plans for template in plan.templates for m in template.metrics]
-    queries = [m.source for m in metrics if isinstance(m.source, Query)]
+    queries = [m.source for plan in plans for m in plan.metrics if isinstance(m.source, Query)]
     budgets = [s for plan in plans for s in plan.steps if isinstance(s, Exposure)]
     of_inputs = {query.output for query in queries if query.measure in OF_INPUTS} - {""}
     names = {query.output for query in queries if query.measure not in OF_INPUTS} - {""}
@@ -134,9 +138,9 @@ class Version:
             field = sketch(self._field, self._field.draw(rng, events))
             told = tuple(Output(name, field) for name in self._wanted.inputs)
             counted = replace(counted, inputs=told)
-        if self._wanted.any(_OUTPUTS | _LABELS):
+        if self._wanted.any(OF_OUTPUTS | OF_LABELS):
             counted = self._scored(rng, counted)
-        if empty.role is Role.SHADOW and self._wanted.any(_PAIRS):
+        if empty.role is Role.SHADOW and self._wanted.any(OF_PAIRS):
             counted = replace(counted, pairs=self._pairs(rng, counted.predictions, beside))
         return counted
 
@@ -157,7 +161,7 @@ class Version:
             positives=self._positives.bins(good),
             negatives=self._negatives.bins(bad),
         )
-        labelled = self._wanted.any(_LABELS)
+        labelled = self._wanted.any(OF_LABELS)
         names = self._wanted.outputs
         return replace(
             window,

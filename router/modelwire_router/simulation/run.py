@@ -128,8 +128,7 @@ def begun(plans: Sequence[Plan]) -> State:
 
 def tick(plans: Sequence[Plan]) -> int:
     """Return how long windows are, and how often the metrics are looked at (ms)."""
-    metrics = [m for plan in plans for template in plan.templates for m in template.metrics]
-    together = math.gcd(*(metric.interval for metric in metrics))
+    together = math.gcd(*(metric.interval for plan in plans for metric in plan.metrics))
     return max(together, SHORTEST) if together else SPAN
 
 
@@ -234,8 +233,7 @@ class _Virtual:
     def _named(self, question: Question) -> Iterator[Metric]:
         for plan in self._case.plans:
             if plan.route == question.route:
-                metrics = (m for template in plan.templates for m in template.metrics)
-                yield from (m for m in metrics if m.name == question.name)
+                yield from (m for m in plan.metrics if m.name == question.name)
 
     def _reports(self) -> Reports:
         """Return what the one instance says that stands for all."""
