@@ -9,7 +9,7 @@ from modelwire.control.state import Entry, Proposal, State
 from modelwire_schemas.control import Command
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.policy import Act
-from modelwire_schemas.routing import RoutingApproved, RoutingProposed
+from modelwire_schemas.routing import RoutingApproved, RoutingChanged, RoutingProposed
 
 OPEN = 32
 """How many proposals may wait at a time."""
@@ -50,7 +50,10 @@ def approve(state: State, entry: Entry, command: Command, body: RoutingApproved)
     if proposal is None:
         open_ones = ", ".join(map(str, sorted(state.proposals))) or "none"
         raise Rejected(
-            "E_NO_PROPOSAL", f"proposal {body.proposal} does not wait", expected=f"of {open_ones}"
+            "E_NO_PROPOSAL",
+            f"proposal {body.proposal} does not wait",
+            expected=f"one of {open_ones}",
+            todo="modelwire proposals shows which do",
         )
     _check_approver(state, command, proposal)
     living = tuple(pair for pair in proposal.approved if _still(state, proposal, pair))
@@ -69,8 +72,20 @@ def approve(state: State, entry: Entry, command: Command, body: RoutingApproved)
         reason=proposal.reason,
         cause=f"proposal {proposal.offset}, approved by {by}",
     )
-    effect = change_routes(state, entry, meant, proposal.change, approved=True)
+    change = _begun(proposal.change, state.now)
+    effect = change_routes(state, entry, meant, change, approved=True)
     return effect._replace(closed=(proposal.offset,), detail=f"approved by {by}")
+
+
+def _begun(change: RoutingChanged, now: int) -> RoutingChanged:
+    """Return a change whose rollouts begin now (ms): nobody waited for them before."""
+    changes = tuple(
+        replace(c, document=replace(c.document, rollout=replace(begun, started=now, since=now)))
+        if (begun := c.document.rollout) and not begun.step
+        else c
+        for c in change.changes
+    )
+    return replace(change, changes=changes)
 
 
 def _check_approver(state: State, command: Command, proposal: Proposal) -> None:

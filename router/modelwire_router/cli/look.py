@@ -4,7 +4,6 @@ import time
 
 import click
 
-from modelwire.clock import SystemClock
 from modelwire.control.history import read_past
 from modelwire.control.state import State
 from modelwire_router.cli.session import Session
@@ -44,7 +43,7 @@ def status(session: Session, route: str | None, wait: bool, timeout: float) -> i
     if wait:
         state = session.state()
     reports = live_reports(session)
-    rows = route_rows(state, reports, route, max(state.now, SystemClock().now()))
+    rows = route_rows(state, reports, route, session.now(state))
     if not session.as_json:
         for row in rows:
             _say_more(session, row)

@@ -5,7 +5,6 @@ from typing import Any, TypeVar
 
 import click
 
-from modelwire.clock import SystemClock
 from modelwire.control.state import State
 from modelwire_router.cli.options import reason
 from modelwire_router.cli.session import Session
@@ -43,7 +42,7 @@ def proposed(
     if not session.proposing:
         return False
     session.rehearse(change, state)
-    until = max(SystemClock().now(), state.now) + DAY
+    until = session.now(state) + DAY
     body = RoutingProposed(change, until)
     verdict = session.submit(body, state, reason=reason).verdict
     row = {"proposal": verdict.offset, "until": until}

@@ -32,14 +32,15 @@ LOOK_S = 0.5
 def begin(session: Session, path: Path, reason: str) -> None:
     """Begin the rollouts of a file: all of them in one record, or none."""
     state = session.state()
-    plans = allotted(plans_of(session, path, state.now), state)
+    now = session.now(state)
+    plans = allotted(plans_of(session, path, now), state)
     for plan in plans:
         release = state.release(plan.model, plan.candidate)
         if release and by_sample(plan):
             sample = read_sample(session.log(), session.namespace, release)
             check_sample(plan, sample, f"{path}: rollout {plan.route}")
     started = secrets.token_hex(4)
-    changes = [machine.begin(p, state.routes.get(p.route), started, state.now) for p in plans]
+    changes = [machine.begin(p, state.routes.get(p.route), started, now) for p in plans]
     _send(session, state, together(changes), reason, "; ".join(_told(p) for p in plans), plans)
 
 
@@ -91,7 +92,7 @@ def promote(session: Session, route: str, full: bool, reason: str) -> None:
     """Take the next step of ROUTE's rollout now, whatever it waits for."""
     state = session.state()
     steps = [
-        machine.advance(each.plan, each.route, state.now, full=full)
+        machine.advance(each.plan, each.route, session.now(state), full=full)
         for each in _together(state, route)
     ]
     _send(session, state, together([s.change for s in steps]), reason, f"{route}: {steps[0].told}")
@@ -139,7 +140,8 @@ def retry(session: Session, route: str, reason: str) -> None:
             expected="one that was aborted or rolled back",
         )
     plans = allotted([standing.plan], state)
-    change = machine.begin(plans[0], standing.route, secrets.token_hex(4), state.now)
+    now = session.now(state)
+    change = machine.begin(plans[0], standing.route, secrets.token_hex(4), now)
     _send(session, state, change, reason, f"{route}: begins anew", plans)
 
 

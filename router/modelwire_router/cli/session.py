@@ -9,6 +9,7 @@ from typing import Any
 import click
 import orjson
 
+from modelwire.clock import SystemClock
 from modelwire.control.commands import By, Outcome, me, rehearse, submit
 from modelwire.control.reading import fold_log
 from modelwire.control.state import State
@@ -47,6 +48,10 @@ class Session:
     def state(self) -> State:
         """Return the fold of the control log as it is now."""
         return fold_log(self.log(), self.namespace)
+
+    def now(self, state: State) -> int:
+        """Return the present (ms): this machine's, or the newest record's where that is ahead."""
+        return max(state.now, SystemClock().now())
 
     def rehearse(self, body: Body, state: State) -> None:
         """Raise Conflict or Rejected when the fold would not accept a command as things are.

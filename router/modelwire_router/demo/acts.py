@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from modelwire.clock import SystemClock
 from modelwire.control.commands import By, submit
 from modelwire.control.reading import fold_log
 from modelwire.control.state import State
@@ -85,9 +86,10 @@ class Operator:
             path = self._folder / f"{name}.yaml"
             path.write_text(_between(rollout(name).read_text("utf-8"), stable, candidate), "utf-8")
             state = self._state()
-            (wanted,) = read_rollouts((path,), state.now)
+            now = self._now()
+            (wanted,) = read_rollouts((path,), now)
             route = state.routes.get(ROUTE)
-            begun = machine.begin(wanted.plan, route, secrets.token_hex(4), state.now)
+            begun = machine.begin(wanted.plan, route, secrets.token_hex(4), now)
             return f"{self._submit(begun)}, {candidate} warms up"
 
         return Act(after, f"apply -f {name}.yaml", why, do)
@@ -130,7 +132,7 @@ class Operator:
         return begun is not None and begun.step == len(plan_text.load(begun.plan).steps) - 1
 
     def _now(self) -> int:
-        return self._state().now
+        return max(self._state().now, SystemClock().now())
 
     def _state(self) -> State:
         return fold_log(self._log, NAMESPACE)

@@ -115,7 +115,7 @@ class Drill:
         for version, (release, _) in self._ground.good.items():
             body = ReleasePublished(plan.model, version, release.artifact, release.contract)
             self._send(log, body)
-        self._send(log, machine.begin(plan, None, secrets.token_hex(4), self._state.now))
+        self._send(log, machine.begin(plan, None, secrets.token_hex(4), self._now()))
 
     def _send(self, log: Log, body: Body) -> None:
         done = submit(log, self._namespace, body, me("a drill"), state=self._state)
@@ -133,7 +133,10 @@ class Drill:
             return
         waits = plan.steps[rollout.step] == Pause(None)
         if waits and not gives_events(route.head.document, self._ground.drill.bad):
-            self._send(log, machine.advance(plan, route, self._state.now).change)
+            self._send(log, machine.advance(plan, route, self._now()).change)
+
+    def _now(self) -> int:
+        return max(self._state.now, SystemClock().now())
 
     def _over(self) -> bool:
         rollout = self._state.routes[self._ground.drill.plan.route].head.document.rollout

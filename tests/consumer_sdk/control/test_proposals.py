@@ -10,7 +10,7 @@ from modelwire.control.state import Verdict
 from modelwire_schemas.policy import Act, Approvals, Blackout, PolicySet, Right
 from modelwire_schemas.routing import RoutingApproved, RoutingChanged, RoutingProposed
 from tests.consumer_sdk.control.making import LEAD, MINUTE, ROUTE, Book, change, document, served
-from tests.consumer_sdk.control.rollouts import automatic, head
+from tests.consumer_sdk.control.rollouts import automatic, head, stepped
 
 
 def asking(needed: int = 2, *rights: Right, blackouts: tuple[Blackout, ...] = ()) -> Book:
@@ -49,6 +49,16 @@ def test_the_last_approval_makes_the_change_as_its_author_asked() -> None:
     assert now.effective == book.now + LEAD
     assert book.state.proposals == {}
     assert approved(book, number, "dora").code == "E_NO_PROPOSAL"
+
+
+def test_a_rollout_begins_when_it_is_approved() -> None:
+    book = asking(1)
+    number = proposed(book, replace(stepped(book, 0, 1), automatic=False, decided_at=0))
+    book.wait(30 * MINUTE)
+    assert approved(book, number, "bob").accepted
+    begun = head(book).rollout
+    assert begun is not None
+    assert (begun.started, begun.since) == (book.now, book.now)
 
 
 def test_nobody_approves_a_change_of_their_own() -> None:
@@ -170,4 +180,4 @@ def test_a_controller_proposes_nothing_and_nobody_neither() -> None:
 def test_a_proposal_that_is_not_there_names_those_that_are() -> None:
     book = asking(1)
     number = proposed(book)
-    assert f"expected of {number}" in approved(book, 0, "bob").detail
+    assert f"expected one of {number}" in approved(book, 0, "bob").detail

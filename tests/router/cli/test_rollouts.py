@@ -2,10 +2,12 @@
 
 import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from modelwire.clock import SystemClock
 from modelwire.door import connect
 from modelwire.models import Models
 from tests.processes import modelwire, running
@@ -100,6 +102,25 @@ def test_an_aborted_rollout_is_back_at_once_and_may_be_retried(route: Desk, file
     assert route.data("status", ROUTE)[0]["shares"] == "1 100 %"
     route.ok("retry", ROUTE)
     assert standing(route) == ("progressing", "0/5")
+
+
+def test_a_step_begins_when_it_is_made_however_long_the_log_was_quiet(
+    route: Desk, file: Path
+) -> None:
+    for words in (["apply", "-f", file], ["promote", ROUTE], ["abort", ROUTE], ["retry", ROUTE]):
+        before = SystemClock().now()
+        route.ok(*words)
+        begun = route.data("history", ROUTE)[-1]["rollout"]
+        assert before <= begun["since"] <= SystemClock().now(), words
+
+
+def test_a_schedule_that_has_passed_since_the_last_record_is_refused(route: Desk) -> None:
+    now = datetime.fromtimestamp(SystemClock().now() / 1000, UTC)
+    text = (
+        BY_PLANE.partition("  split")[0] + f"  schedule: {{at: {now.isoformat()}, clock: event}}\n"
+    )
+    said = route("apply", "-f", route.write("at.yaml", text + "  strategy: {basic: {}}\n"))
+    assert (said.code, said.err.split()[1]) == (5, "E_SCHEDULE:")
 
 
 def test_a_paused_rollout_says_so_and_is_resumed(route: Desk, file: Path) -> None:
