@@ -272,7 +272,7 @@ def _change(
 
 def _cancels(state: State, before: RouteState, when: When) -> tuple[RouteRevision, ...]:
     effective = ALWAYS if when.at_once else when.at if when.at is not None else state.earliest
-    hit = displaced(before, effective)
+    hit = displaced(before, effective, state.earliest)
     return tuple(RouteRevision(before.route, a.revision) for a in hit)
 
 

@@ -102,7 +102,9 @@ class People:
             return RouteConfirmed(ROUTE)
         at_once = random.random() < 0.12
         effective = None if at_once else self._when(state)
-        displaces = displaced(route, state.earliest if effective is None else effective)
+        displaces = displaced(
+            route, state.earliest if effective is None else effective, state.earliest
+        )
         listed = displaces if random.random() < 0.8 else ()
         change = Change(self._next(route), route.head.revision)
         cancels = tuple(RouteRevision(ROUTE, a.revision) for a in listed)

@@ -285,15 +285,15 @@ def _check_time(state: State, body: RoutingChanged, change: Change) -> None:
             expected=f"{state.earliest} or later",
             todo="leave it out to change now, or say at once",
         )
-    _check_cancels(body, route, effective)
+    _check_cancels(body, route, effective, state.earliest)
     new = 2 if body.confirm_within else 1
     if len(route.timeline) + new > TIMELINE:
         _check_room(route, effective, state.earliest, new)
 
 
-def _check_cancels(body: RoutingChanged, route: RouteState, effective: int) -> None:
+def _check_cancels(body: RoutingChanged, route: RouteState, effective: int, earliest: int) -> None:
     listed = {c.revision for c in body.cancels if c.route == route.route}
-    hit = [a for a in displaced(route, effective) if a.revision not in listed]
+    hit = [a for a in displaced(route, effective, earliest) if a.revision not in listed]
     if hit:
         told = "; ".join(f"{_what(a)} for {a.effective} by {_who(a)}" for a in hit)
         names = ", ".join(f"{route.route}@{a.revision}" for a in hit)

@@ -58,12 +58,13 @@ def mixed(route: RouteState, low: int, high: int) -> bool:
     return bool(route.time_field) or below or any(low < t <= high for t in boundaries(route))
 
 
-def displaced(route: RouteState, effective: int) -> tuple[Accepted, ...]:
+def displaced(route: RouteState, effective: int, now: int) -> tuple[Accepted, ...]:
     """Return the scheduled documents that a change at `effective` displaces (R6).
 
-    One that asked for "now" is not scheduled: who changes its revision has seen it.
+    What another one displaced before is none of them; `now` (ms) is the time of the change. One
+    that asked for "now" is not scheduled: who changes its revision has seen it.
     """
-    later = [a for a in route.timeline if a.effective >= effective and a.effective != ALWAYS]
+    later = [a for a in reachable(route, now) if a.effective >= effective and a.effective != ALWAYS]
     return tuple(a for a in later if route.time_field or a.effective > a.accepted)
 
 
@@ -123,11 +124,13 @@ def without(
     """Return a route without the documents to come that are `gone`, and what it takes instead.
 
     R5 stays the law, so nothing is erased: what holds before the first of them is said once more,
-    and what else was to come comes again behind it, each as a revision of its own.
+    and what else was to come comes again behind it, each as a revision of its own; but not what
+    another one had displaced before.
     """
-    kept = [a for a in route.timeline if a.effective < state.earliest or not gone(a)]
+    met = _seen(route.timeline, state.earliest)
+    kept = [a for a in met if a.effective < state.earliest or not gone(a)]
     least = min((a.effective for a in kept), default=None)
-    removed = [a for a in route.timeline if a not in kept and least is not None]
+    removed = [a for a in met if a not in kept and least is not None]
     if least is None or not removed:
         return route, ()
     first = max(least, min(a.effective for a in removed))

@@ -398,6 +398,19 @@ def test_a_business_time_to_come_blocks_only_what_lies_before_it() -> None:
     assert book.say(change(document("3", "early", time_field="dep"), 2, at=3_000)).accepted
 
 
+def test_what_was_displaced_before_is_not_to_be_named_again() -> None:
+    book = served()
+    book.must(change(document("1", "early", time_field="dep"), 0))
+    book.must(change(document("2", "early", time_field="dep"), 1, at=2_000))
+    book.wait(1_000)
+    book.must(change(document("3", "early", time_field="dep"), 2, at=1_000, cancels=(2,)))
+    refused = book.say(change(document("2", "early", time_field="dep"), 3, at=500))
+    assert refused.code == "E_SCHEDULED"
+    assert "early@2" not in refused.detail
+    asked = change(document("2", "early", time_field="dep"), 3, at=500, cancels=(3,))
+    assert book.say(asked).accepted
+
+
 def test_a_route_takes_only_so_many_changes_to_come() -> None:
     book = served(2)
     for revision in range(1, 32):

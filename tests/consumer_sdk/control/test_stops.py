@@ -10,7 +10,7 @@ from modelwire.control.saved import dump, load
 from modelwire.control.state import Freeze, State
 from modelwire.control.timeline import in_force
 from modelwire_schemas.rollout import Phase
-from modelwire_schemas.routing import RolloutAborted, RouteFrozen
+from modelwire_schemas.routing import RolloutAborted, RouteFrozen, RoutingDocument
 from tests.consumer_sdk.control.making import (
     LEAD,
     MINUTE,
@@ -196,6 +196,24 @@ def test_a_freeze_holds_by_business_time_too() -> None:
     assert now is not None
     assert settled.document.sole_version() == "2"
     assert now.document.sole_version() == "1"
+
+
+def test_a_freeze_brings_nothing_back_that_was_cancelled_by_business_time() -> None:
+    book = served(4)
+    book.must(change(document("1", "hour", time_field="hour"), 0))
+    begin, middle, end = (book.now + n * MINUTE for n in (1, 7, 9))
+
+    def to(version: str) -> RoutingDocument:
+        return document(version, "hour", time_field="hour")
+
+    for asked in (change(to("2"), 1, at=end), change(to("3"), 2, at=begin, cancels=(2,))):
+        book.must(asked)
+        book.wait(1_000)
+    book.must(automatic(book, change(to("4"), 3, at=middle)))
+    book.must(RouteFrozen("hour", frozen=True))
+    route = book.state.routes["hour"]
+    found = [in_force(route, book.now + LEAD, time) for time in (begin - 1, begin, middle, end)]
+    assert [a and a.document.sole_version() for a in found] == ["1", "3", "3", "3"]
 
 
 # Abort
