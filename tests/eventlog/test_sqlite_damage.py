@@ -182,7 +182,7 @@ HEADERS = st.lists(st.tuples(NAMES, st.binary(max_size=20)), max_size=6).map(tup
 
 
 @given(HEADERS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_headers_come_back_in_their_order_whatever_they_hold(
     headers: tuple[tuple[str, bytes], ...],
 ) -> None:

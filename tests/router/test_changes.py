@@ -181,7 +181,7 @@ def owners(book: Book) -> list[str]:
 
 
 @given(st.lists(st.lists(st.integers(0, 100), min_size=3, max_size=3), min_size=1, max_size=5))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_every_split_moves_as_few_keys_as_it_can(wishes: list[list[int]]) -> None:
     book = served()
     for wish in wishes:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from modelwire.control.state import ALWAYS, Accepted, RouteState, State
 from modelwire_router.analysis.samples import Samples
@@ -99,7 +99,6 @@ NEWS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(NEWS)
 def test_a_look_comes_to_the_same_whatever_was_looked_at_before(
     news: list[tuple[int, Telemetry]],

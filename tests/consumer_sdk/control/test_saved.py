@@ -139,7 +139,7 @@ def states(draw: st.DrawFn) -> State:
 
 
 @given(states())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_state_comes_back_as_it_was(state: State) -> None:
     content = dump(state)
     again = load(content)
@@ -153,7 +153,7 @@ def turn(some: Mapping[str, T]) -> dict[str, T]:
 
 
 @given(states())
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_the_order_in_which_things_came_does_not_show(state: State) -> None:
     turned = replace(
         state,
@@ -223,7 +223,7 @@ def test_a_restored_state_answers_as_before() -> None:
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_damage_is_found_or_harmless(data: st.DataObject) -> None:
     content = bytearray(dump(served().state))
     at = data.draw(st.integers(0, len(content) - 1))

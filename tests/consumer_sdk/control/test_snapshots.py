@@ -178,7 +178,7 @@ said = st.tuples(
 
 
 @given(st.lists(said | st.just(b"nonsense"), max_size=12))
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_snapshot_and_tail_are_the_full_fold_at_every_cut(
     given: list[tuple[Body, str, int, int] | bytes],
 ) -> None:

@@ -4,7 +4,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from modelwire.loading import wire
 from modelwire.loading.marks import Mark
@@ -19,7 +19,7 @@ st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False
 st.register_type_strategy(Path, st.just(Path("/somewhere")))
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30)
 @given(st.from_type(ProbeRequest))
 def test_a_request_comes_back(request: ProbeRequest) -> None:
     assert wire.unpack(ProbeRequest, wire.pack(request)) == request

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from modelwire.serving.features import compile_features
 from modelwire.serving.slots import Batch
@@ -24,9 +24,6 @@ from tests.consumer_sdk.serving.making import (
 )
 
 Events = list[dict[str, object]]
-
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""A busy machine is no fault."""
 
 
 @st.composite
@@ -63,7 +60,7 @@ def assert_batch(contract: Contract, rows: Events, batch: Batch) -> None:
         assert equal(alone, features.one(rows[number]))
 
 
-@settings(PATIENT, max_examples=200)
+@settings(max_examples=200)
 @given(batches())
 def test_one_event_is_read_as_the_contract_says(case: tuple[Contract, Events]) -> None:
     contract, rows = case
@@ -81,14 +78,14 @@ def test_one_event_is_read_as_the_contract_says(case: tuple[Contract, Events]) -
             assert f"field '{verdict[1]}'" in caught.value.what
 
 
-@settings(PATIENT, max_examples=200)
+@settings(max_examples=200)
 @given(batches())
 def test_rows_are_read_as_each_event_alone(case: tuple[Contract, Events]) -> None:
     contract, rows = case
     assert_batch(contract, rows, compile_features(contract).rows(rows))
 
 
-@settings(PATIENT, max_examples=200)
+@settings(max_examples=200)
 @given(batches())
 def test_lists_as_columns_are_read_as_rows(case: tuple[Contract, Events]) -> None:
     contract, rows = case
@@ -122,7 +119,7 @@ def arrays(draw: st.DrawFn) -> np.ndarray[Any, np.dtype[Any]]:
         return np.array(picked).astype(dtype)[:: draw(st.sampled_from([1, 1, 2]))]
 
 
-@settings(PATIENT, max_examples=300)
+@settings(max_examples=300)
 @given(arrays(), st.sampled_from(sorted(GOOD)), st.sampled_from([None, 3]))
 def test_arrays_as_columns_are_read_as_rows(
     array: np.ndarray[Any, np.dtype[Any]], dtype: str, default: Scalar | None
@@ -135,7 +132,7 @@ def test_arrays_as_columns_are_read_as_rows(
     assert array.tobytes() == before.tobytes() or array.dtype == object
 
 
-@settings(PATIENT, max_examples=200)
+@settings(max_examples=200)
 @given(batches(), st.data())
 def test_a_faulty_row_changes_nothing_for_its_neighbours(
     case: tuple[Contract, Events], data: st.DataObject

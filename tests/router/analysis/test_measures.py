@@ -45,7 +45,7 @@ def test_a_proportion_that_is_its_limit_has_an_e_value_of_one_on_average(
 
 
 @given(st.floats(0.0005, 0.7), st.floats(0.5, 1.4), st.integers(1, 60), st.integers(1, 60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_ratio_that_keeps_its_limit_has_an_e_value_of_at_most_one_on_average(
     base: float, limit: float, n: int, m: int
 ) -> None:

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from modelwire_router.analysis.adding import add_sketches
 from modelwire_router.analysis.samples import AHEAD, Samples
@@ -37,7 +37,6 @@ REPORTS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(REPORTS, st.data())
 def test_the_order_of_reports_makes_no_difference(
     reports: list[Telemetry], data: st.DataObject
@@ -45,7 +44,6 @@ def test_the_order_of_reports_makes_no_difference(
     assert merged(data.draw(st.permutations(reports))) == merged(reports)
 
 
-@settings(deadline=None)
 @given(REPORTS)
 def test_a_report_that_comes_twice_counts_once(reports: list[Telemetry]) -> None:
     assert merged(reports + reports) == merged(reports)
@@ -54,7 +52,6 @@ def test_a_report_that_comes_twice_counts_once(reports: list[Telemetry]) -> None
 VALUES = st.lists(st.floats(-1e6, 1e6, width=32), max_size=20)
 
 
-@settings(deadline=None)
 @given(VALUES, VALUES, VALUES)
 def test_sketches_add_up_in_any_grouping(a: list[float], b: list[float], c: list[float]) -> None:
     one, two, three = sketch(a), sketch(b), sketch(c)
@@ -67,7 +64,6 @@ def test_sketches_add_up_in_any_grouping(a: list[float], b: list[float], c: list
     assert add_sketches([one, two]) == add_sketches([two, one])
 
 
-@settings(deadline=None)
 @given(VALUES, VALUES)
 def test_added_moments_are_those_of_all_values(a: list[float], b: list[float]) -> None:
     added, whole = add_sketches([sketch(a), sketch(b)]), sketch(a + b)

@@ -159,7 +159,7 @@ doings = st.lists(
 
 
 @given(doings, st.sampled_from([0, 1, 5, 20]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_whatever_comes_and_goes_no_bucket_is_in_two_experiments(
     doings: list[tuple[str, list[float], bool]], holdout: float
 ) -> None:

@@ -58,7 +58,7 @@ def with_other(said: Any, way: Way, other: object) -> Any:  # noqa: ANN401 - lis
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_document_with_any_part_replaced_is_a_plan_or_its_faults(data: st.DataObject) -> None:
     said, _ = read(data.draw(st.sampled_from(TEXTS)).encode(), "late.yaml")
     documents = [document.value for document in said]
@@ -68,7 +68,7 @@ def test_a_document_with_any_part_replaced_is_a_plan_or_its_faults(data: st.Data
 
 
 @given(st.sampled_from(TEXTS), st.integers(0, 2000), st.binary(max_size=4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_bytes_that_are_spoilt_are_a_plan_or_its_faults(text: str, at: int, by: bytes) -> None:
     content = text.encode()
     check(content[:at] + by + content[at + len(by) :])
