@@ -45,8 +45,11 @@ from modelwire_schemas.telemetry import Telemetry, Window
 
 logger = logging.getLogger("modelwire")
 
-KEEP_AFTER_S = 1.0
-"""A state that rests is kept after so long, for a start without the log; swaps come first."""
+REST_S = 1.0
+"""A state that has rested for so long is kept for a start without the log; swaps come first."""
+
+KEEP_WITHIN_S = 60.0
+"""A state that never rests is kept after so long."""
 
 UNBOUND = 1 << 62
 
@@ -83,7 +86,7 @@ class Runtime:
         self._told_run_out: set[ModelVersion] = set()
         self._hash = (-2, "")
         self._kept_name = f"{config.namespace}-{hashlib.sha256(log.url.encode()).hexdigest()[:16]}"
-        self._kept_s = 0.0
+        self._kept_s = self._changed_s = time.monotonic()
         self._bring = bring or self._from_release
         options = LoadOptions(config.threads, config.allowed_models)
         self._bringer = Bringer(log, config.namespace, self._cache, self._prober, options)
@@ -270,8 +273,8 @@ class Runtime:
             self._move_horizon(control)
         if any(before.state.routes.get(n) is not control.state.routes.get(n) for n in self._routes):
             self._reporter.wake()  # who changed a route waits for its readers
-        if control.state is before.state and not control.stale_since:
-            self._keep_in_time(control.state)
+        if not control.stale_since:
+            self._keep_in_time(control.state, news=control.state is not before.state)
         if went_stale:
             why = str(control.error) if control.error else ""
             self._tell(lambda: self._hooks.on_stale(stale=bool(control.stale_since), why=why))
@@ -365,10 +368,13 @@ class Runtime:
             logger.warning("the kept state is not used: %s", error)
             return None
 
-    def _keep_in_time(self, state: State) -> None:
+    def _keep_in_time(self, state: State, *, news: bool) -> None:
+        now = time.monotonic()
         if state is self._kept:
-            self._kept_s = time.monotonic()
-        elif time.monotonic() - self._kept_s >= KEEP_AFTER_S:
+            self._kept_s = now
+        if news:
+            self._changed_s = now
+        elif now - self._changed_s >= REST_S or now - self._kept_s >= KEEP_WITHIN_S:
             self._keep_state(state)
 
     def _keep_state(self, state: State) -> None:
