@@ -1,5 +1,6 @@
 """The controller on a real log with real consumers: it goes on, it stops, and two do no harm."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,17 @@ from modelwire.models import Models
 from modelwire_log.envelope import open_envelope
 from modelwire_router.rollout import plan_text
 from modelwire_router.rollout.machine import advance, begin, pause, resume
-from modelwire_router.rollout.plan import Pause, Plan, SetWeight, Step
+from modelwire_router.rollout.plan import (
+    Analyse,
+    Measure,
+    Metric,
+    Pause,
+    Plan,
+    Query,
+    SetWeight,
+    Step,
+    Template,
+)
 from modelwire_schemas.control import ControlRecord
 from modelwire_schemas.rollout import Phase, Rollout
 from modelwire_schemas.routing import (
@@ -24,7 +35,7 @@ from modelwire_schemas.routing import (
 )
 from tests.router.controlling import controllers
 from tests.waiting import eventually
-from tests.world import NAMESPACE, READY_S, ROUTE, World, world_on
+from tests.world import NAMESPACE, READY_S, ROUTE, World, listening, world_on
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -156,3 +167,32 @@ def test_an_abort_wins_over_a_promotion_from_the_same_base(world: World) -> None
     with controllers(world) as (controller,):
         eventually(lambda: controller.looks > 3)
     assert rollout(world).phase is Phase.ABORTED
+
+
+def test_a_change_that_cannot_be_written_down_leaves_other_rollouts_alone(
+    world: World, models: Models
+) -> None:
+    other = "a-late"  # it is looked at first
+    metric = Metric("two\nlines", Query(Measure.ERROR_RATE), most=0.1)
+    of_other = Plan(
+        other,
+        ROUTE,
+        "1",
+        "2",
+        "canary",
+        Split(salt=other),
+        (Analyse(("guard",)),),
+        templates=(Template("guard", (metric,)),),
+        ready_deadline=0,
+    )
+    world.flip("1", other)
+    models.route(other).wait_until_ready(READY_S)
+    world.send(begin(of_other, world.state().routes[other], "r2", world.state().now))
+    start(world, canary(SetWeight(1000), SetWeight(BUCKETS)))
+    with listening() as heard, controllers(world) as (controller,):
+        eventually(lambda: rollout(world).phase is Phase.COMPLETED)
+        assert controller.sent == 2
+    faults = [line for line in heard.lines(logging.ERROR) if other in line]
+    assert len(faults) == 1, "it is said once"
+    assert "E_WORD: metric 'two\\nlines' is no valid word" in faults[0]
+    assert world.state().routes[other].head.revision == 2
