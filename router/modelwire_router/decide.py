@@ -27,6 +27,7 @@ from modelwire_router.rollout.machine import (
 )
 from modelwire_router.rollout.plan import Exposure, Hook, HookKind, Metric, Plan, Query, Template
 from modelwire_schemas.errors import ModelwireError, Rejected
+from modelwire_schemas.limits import MAX_WORD
 from modelwire_schemas.rollout import Finding, Rollout
 from modelwire_schemas.routing import (
     BUCKETS,
@@ -164,7 +165,7 @@ def _all_or_none(
     if failed is not None:
         where = failed.change.changes[0].document
         why = where.rollout.findings if where.rollout else ()
-        findings = tuple(replace(f, metric=f"{where.route}: {f.metric}") for f in why)
+        findings = tuple(replace(f, metric=f"{where.route}: {f.metric}"[:MAX_WORD]) for f in why)
         steps = [
             step if step and step.step == ROLLBACK else given_back(s.plan, s.route, now, findings)
             for s, step in zip(together, steps, strict=True)

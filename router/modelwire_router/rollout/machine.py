@@ -26,6 +26,7 @@ from modelwire_router.rollout.plan import (
     SetWeight,
 )
 from modelwire_router.rollout.plan_text import dump
+from modelwire_schemas.limits import MAX_FINDINGS, MAX_TEXT
 from modelwire_schemas.rollout import Finding, Judgement, Phase, Rollout
 from modelwire_schemas.routing import BUCKETS, Change, RoutingChanged, RoutingDocument
 
@@ -126,8 +127,9 @@ def next_step(plan: Plan, route: RouteState, look: Look) -> Next | None:
 
 def given_back(plan: Plan, route: RouteState, now: int, why: tuple[Finding, ...]) -> Next:
     """Return the step, at once, that gives every event to the stable version, and why."""
-    note = "; ".join(f"{f.metric} {f.judgement}" for f in why)
-    rollout = replace(_rollout(route), phase=Phase.ROLLED_BACK, since=now, note=note, findings=why)
+    note = _told(why)
+    rollout = replace(_rollout(route), phase=Phase.ROLLED_BACK, since=now, note=note)
+    rollout = replace(rollout, findings=why[:MAX_FINDINGS])
     document = replace(back(plan, route.head.document), rollout=rollout)
     change = replace(_change(route, document), at_once=True)
     return Next(change, ROLLBACK, f"rolled back: {note}")
@@ -234,7 +236,7 @@ def _current(plan: Plan, rollout: Rollout, look: Look) -> tuple[Finding, ...]:
 def _paused(plan: Plan, route: RouteState, why: tuple[Finding, ...]) -> Next | None:
     if plan.on_failure is OnFailure.NONE:
         return None
-    note = "; ".join(f"{f.metric} {f.judgement}" for f in why)
+    note = _told(why)
     rollout = _rollout(route)
     change = _phase(route, Phase.PAUSED, note, why)
     return Next(change, f"pause {rollout.step}", f"paused: {note}")
@@ -272,13 +274,19 @@ def _tidied(plan: Plan, route: RouteState, look: Look) -> Next | None:
     return Next(_change(route, document), "tidy", f"{plan.stable} is kept warm no longer")
 
 
+def _told(findings: tuple[Finding, ...]) -> str:
+    """Return what stopped a rollout, no longer than may be written down."""
+    return "; ".join(f"{f.metric} {f.judgement}" for f in findings)[:MAX_TEXT]
+
+
 def _with_findings(step: Next, findings: tuple[Finding, ...]) -> Next:
     """Write down why the step was made."""
     (change,) = step.change.changes
     rollout = change.document.rollout
     if rollout is None or not findings:
         return step
-    document = replace(change.document, rollout=replace(rollout, findings=findings))
+    rollout = replace(rollout, findings=findings[:MAX_FINDINGS])
+    document = replace(change.document, rollout=rollout)
     changes = (replace(change, document=document),)
     return step._replace(change=replace(step.change, changes=changes))
 
@@ -286,7 +294,7 @@ def _with_findings(step: Next, findings: tuple[Finding, ...]) -> Next:
 def _phase(
     route: RouteState, phase: Phase, note: str, findings: tuple[Finding, ...] = ()
 ) -> RoutingChanged:
-    rollout = replace(_rollout(route), phase=phase, note=note, findings=findings)
+    rollout = replace(_rollout(route), phase=phase, note=note, findings=findings[:MAX_FINDINGS])
     return _change(route, replace(route.head.document, rollout=rollout))
 
 

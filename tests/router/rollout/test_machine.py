@@ -28,6 +28,8 @@ from modelwire_router.rollout.plan import (
     SetWeight,
     Step,
 )
+from modelwire_schemas.codec import content_digest, encode
+from modelwire_schemas.control import Command, ControlRecord, fold_of
 from modelwire_schemas.errors import Conflict, Rejected
 from modelwire_schemas.rollout import Finding, Judgement, Phase, Rollout
 from modelwire_schemas.routing import (
@@ -208,6 +210,22 @@ def test_a_failure_takes_everything_back_at_once_with_the_evidence() -> None:
     assert ended.head.document.sole_version() == "1"
     assert (rollout(ended).phase, rollout(ended).findings) == (Phase.ROLLED_BACK, failed["guard"])
     assert next_step(of, ended, Look(NOW + 10**9, findings=failed)) is None
+
+
+def test_whatever_failed_and_however_much_the_way_back_can_be_written_down() -> None:
+    of = plan(SetWeight(5000), Analyse(("guard",)), SetWeight(BUCKETS))
+    route, _ = run(of, begun(of), Look(NOW))
+    for judgement, told in (
+        (Judgement.FAIL, "rollback"),
+        (Judgement.INCONCLUSIVE, "pause 1"),
+        (Judgement.PASS, "step 2"),
+    ):
+        many = tuple(Finding(f"{n}-{'m' * 250}", judgement, NOW) for n in range(96))
+        step = made(next_step(of, route, Look(NOW, findings={"guard": many})))
+        assert step.step == told
+        command = Command("r", content_digest(step.change), NOW, fold_of(step.change))
+        encode(ControlRecord(command, step.change))
+        assert rollout(accepted(step.change)).findings == many[:64]
 
 
 def test_a_background_analysis_fails_in_the_middle_of_a_pause() -> None:
