@@ -124,8 +124,8 @@ def _decided(together: Sequence[Standing], world: World) -> tuple[list[Send], se
     if made is None:
         return [], asked
     change = replace(made.change, automatic=True, decided_at=world.now)
-    first = together[0]
-    return [Send(first.route.route, first.rollout.id, made.step, change, made.told)], asked
+    route = change.changes[0].document.route  # the first, or the one whose share changes alone
+    return [Send(route, together[0].rollout.id, made.step, change, made.told)], asked
 
 
 def _standings(

@@ -11,7 +11,16 @@ from modelwire_router.decide import Decision, World, compared, decide
 from modelwire_router.readiness import HEARD_MS
 from modelwire_router.reports import Reports
 from modelwire_router.rollout.machine import ROLLBACK, advance, begin
-from modelwire_router.rollout.plan import Analyse, Measure, Metric, Plan, Query, SetWeight, Template
+from modelwire_router.rollout.plan import (
+    Analyse,
+    Exposure,
+    Measure,
+    Metric,
+    Plan,
+    Query,
+    SetWeight,
+    Template,
+)
 from modelwire_schemas.fleet import FleetReport, VersionReport
 from modelwire_schemas.routing import BUCKETS, Clause, Op, RoutingDocument, Rule, Split, Variant
 from modelwire_schemas.telemetry import Telemetry
@@ -54,15 +63,15 @@ WATCHED = Plan(
 )
 
 
-def under_way(steps: int = 1) -> RouteState:
+def under_way(steps: int = 1, of: Plan = WATCHED) -> RouteState:
     """Return a route whose rollout has made so many steps; the first gives half of the events."""
     route: RouteState | None = None
-    change = begin(WATCHED, None, "r", T0)
+    change = begin(of, None, "r", T0)
     for revision in range(1, steps + 2):
         (made,) = change.changes
         head = Accepted(revision, made.document, T0, ALWAYS, T0, revision)
         route = RouteState(ROUTE, head, (head,), (route.head,) if route else ())
-        change = advance(WATCHED, route, T0).change
+        change = advance(of, route, T0).change
     assert route
     return route
 
@@ -171,3 +180,14 @@ def test_a_rollout_that_cannot_be_judged_leaves_the_others_alone() -> None:
     assert [sent.route for sent in decision.sends] == [ROUTE]
     ((route, fault),) = decision.faults
     assert (route, fault.code) == ("a", "E_ROLLOUT")
+
+
+def test_a_share_that_changes_alone_is_sent_for_its_own_route() -> None:
+    budget = Exposure(120, "late", HALF, ms=None)
+    both = replace(WATCHED, steps=(SetWeight(HALF), budget, SetWeight(BUCKETS)))
+    route, heard = under_way(1, both), Samples()
+    head = replace(route.head, document=replace(route.head.document, route="other"))
+    state = State(routes={ROUTE: route, "other": replace(route, route="other", head=head)})
+    heard.add(report(window("1", 0, events=9)), T0)
+    (sent,) = decide(World(state, Reports(), heard, {}, T0)).sends
+    assert (sent.route, [c.document.route for c in sent.change.changes]) == ("other", ["other"])
