@@ -15,6 +15,7 @@ from modelwire_router.readiness import at_a_glance, named_by, readiness
 from modelwire_router.reports import Reports
 from modelwire_router.rollout import plan_text
 from modelwire_router.rollout.documents import CANDIDATE, STABLE
+from modelwire_router.rollout.exposing import holding
 from modelwire_router.rollout.machine import (
     ROLLBACK,
     Look,
@@ -25,7 +26,7 @@ from modelwire_router.rollout.machine import (
     next_step,
     waits_for_fleet,
 )
-from modelwire_router.rollout.plan import Exposure, Hook, HookKind, Metric, Plan, Query, Template
+from modelwire_router.rollout.plan import Hook, HookKind, Metric, Plan, Query, Template
 from modelwire_schemas.errors import ModelwireError, Rejected
 from modelwire_schemas.limits import MAX_WORD
 from modelwire_schemas.rollout import Finding, Rollout
@@ -236,13 +237,14 @@ def _evidence(standing: Standing, templates: Sequence[Template], world: World) -
 
 
 def _exposed(standing: Standing, world: World) -> Exposed:
-    """Return what is known of the decisions that change, where a budget is under way."""
-    plan, rollout, route = standing.plan, standing.rollout, standing.route
-    if rollout.phase.over or not isinstance(step := plan.steps[rollout.step], Exposure):
+    """Return what is known of the decisions that change, where a budget holds."""
+    plan, route = standing.plan, standing.route
+    budget = holding(plan, standing.rollout)
+    if budget is None:
         return Exposed()
     windows = world.samples.windows(route.route, _since(route))
-    heard = world.samples.heard(route.route)
-    return exposed(windows, step.output, plan.candidate, plan.stable, heard)
+    answered = world.samples.answered(route.route)
+    return exposed(windows, budget.output, plan.candidate, plan.stable, answered)
 
 
 def _since(route: RouteState) -> int:

@@ -32,7 +32,8 @@ class _Route:
     def __init__(self) -> None:
         self.parts: dict[WindowKey, dict[_Source, tuple[_Progress, Window]]] = {}
         self.added: dict[WindowKey, Window] = {}
-        self.heard = -1
+        self.heard: int | None = None
+        self.answered: int | None = None
 
     def hold(self, source: _Source, window: Window) -> None:
         """Keep a window unless the same source has told of one that has come farther."""
@@ -71,12 +72,21 @@ class Samples:
             else:
                 route = self._routes.setdefault(window.route, _Route())
                 route.hold((report.instance, report.incarnation), window)
-                route.heard = max(at, route.heard)
+                route.heard = max(at, route.heard or 0)
+                if window.role is Role.LIVE and window.routed:
+                    route.answered = max(at, route.answered or 0)
         return tuple(refused)
 
     def heard(self, route: str) -> int | None:
         """Return when (ms, the log's clock) a usable window of a route last came."""
         return self._routes[route].heard if route in self._routes else None
+
+    def answered(self, route: str) -> int | None:
+        """Return when (ms, the log's clock) one last came with events that were answered.
+
+        Who joins labels tells of none, so nothing follows from him about the events.
+        """
+        return self._routes[route].answered if route in self._routes else None
 
     def windows(
         self, route: str, since_revision: int = 0, until: int = FOREVER, longer: int = FOREVER

@@ -3,8 +3,8 @@
 import math
 
 from modelwire_router.analysis.exposure import HOUR, Exposed
-from modelwire_router.rollout.plan import Exposure
-from modelwire_schemas.rollout import Finding, Judgement
+from modelwire_router.rollout.plan import Exposure, Plan, SetWeight
+from modelwire_schemas.rollout import Finding, Judgement, Rollout
 from modelwire_schemas.routing import BUCKETS
 
 METRIC = "exposure"
@@ -17,21 +17,34 @@ WIDER = 1.25
 """A share is widened by so much at least, so that the log holds few changes."""
 
 LAG = 120_000
-"""Ms until a narrower share holds and telemetry shows it, amply."""
+"""Ms until a narrower share holds and telemetry shows it, amply; who is silent longer has none."""
 
 QUIET = 30_000
 """Ms without telemetry after which nothing is known."""
 
 
-def allowed(budget: Exposure, weight: int, known: Exposed) -> int:
+def holding(plan: Plan, rollout: Rollout) -> Exposure | None:
+    """Return the budget that holds: from its step on, until another step has set the share."""
+    if rollout.phase.over:
+        return None
+    done, under_way = plan.steps[: rollout.step], plan.steps[rollout.step]
+    if isinstance(under_way, Exposure):
+        return under_way
+    last = next((s for s in reversed(done) if isinstance(s, SetWeight | Exposure)), None)
+    return last if isinstance(last, Exposure) else None
+
+
+def allowed(budget: Exposure, weight: int, known: Exposed, now: int) -> int:
     """Return the candidate's buckets by a budget; `weight`, which it has, where nothing changes.
 
-    A budget that is used up leaves nothing, until the hour has room again. What a share would
-    spend may come to the budget; a new share is aimed below it. Without numbers there is no more.
+    A budget that is used up leaves nothing, until the hour has room again; so does telemetry that
+    stopped, as events may go on. What a share would spend may come to the budget; a new share is
+    aimed below it. Without numbers there is no more.
     """
     most = min(weight, budget.weight)
     each = known.rate * known.chance / BUCKETS
-    if known.spent + each * weight * LAG / HOUR >= budget.changed:
+    used_up = known.spent + each * weight * LAG / HOUR >= budget.changed
+    if used_up or _silent(known, now, LAG):
         return 0
     if not each or known.compared < FEWEST:
         return most
@@ -53,7 +66,7 @@ def aim(changed: int) -> float:
 
 def judgement(budget: Exposure, known: Exposed, now: int) -> Judgement:
     """Return how a budget stands: only `pass` widens."""
-    if known.heard is None or now - known.heard > QUIET or not known.rate or not known.compared:
+    if _silent(known, now, QUIET) or not known.rate or not known.compared:
         return Judgement.NO_DATA
     if known.spent > budget.changed:
         return Judgement.FAIL
@@ -62,6 +75,10 @@ def judgement(budget: Exposure, known: Exposed, now: int) -> Judgement:
 
 def finding(budget: Exposure, known: Exposed, now: int) -> Finding:
     """Return what is spent, of how much, and why the share is what it is."""
+    last = "never" if known.heard is None else f"{(now - known.heard) / 1000:.0f} s ago"
+    silent = f"telemetry came {last}; " if _silent(known, now, QUIET) else ""
+    silent += f"{known.rate:,.0f} events an hour; "
+    changed = f"{known.changed:,} of {known.compared:,} decisions changed"
     return Finding(
         METRIC,
         judgement(budget, known, now),
@@ -69,8 +86,9 @@ def finding(budget: Exposure, known: Exposed, now: int) -> Finding:
         measured=round(known.spent, 1),
         limit=float(budget.changed),
         samples=known.compared,
-        detail=(
-            f"{known.rate:,.0f} events an hour; {known.changed:,} of {known.compared:,} decisions "
-            f"changed, {100 * known.chance:.3g} % at most"
-        ),
+        detail=f"{silent}{changed}, {100 * known.chance:.3g} % at most",
     )
+
+
+def _silent(known: Exposed, now: int, ms: int) -> bool:
+    return known.heard is None or now - known.heard > ms

@@ -15,7 +15,7 @@ from modelwire_router.rollout.documents import (
     stepped,
     weighted,
 )
-from modelwire_router.rollout.exposing import allowed, finding, judgement
+from modelwire_router.rollout.exposing import allowed, finding, holding, judgement
 from modelwire_router.rollout.plan import (
     Analyse,
     Exposure,
@@ -122,7 +122,8 @@ def next_step(plan: Plan, route: RouteState, look: Look) -> Next | None:
     if waits_for(plan, route, look):
         return _exposing(plan, route, look, wider=True)
     step = advance(plan, route, look.now)
-    return _with_findings(step, _current(plan, rollout, look))
+    found = (*_current(plan, rollout, look), *_decisive(plan, rollout, look))
+    return _with_findings(step, tuple(dict.fromkeys(found)))
 
 
 def given_back(plan: Plan, route: RouteState, now: int, why: tuple[Finding, ...]) -> Next:
@@ -139,14 +140,19 @@ def waits_for(plan: Plan, route: RouteState, look: Look) -> str:
     """Return what a rollout under way waits for, in a few words; empty when it may go on."""
     rollout = _rollout(route)
     step = plan.steps[rollout.step]
+    asked = [kind for kind in gates(plan, rollout) if not look.gates.get(kind)]
+    webhook = f"the webhook {asked[0]}" if asked else ""
     match step:
+        case Exposure() if webhook:
+            return webhook
         case Pause(ms=None) | Exposure(ms=None):
             return f"modelwire promote {plan.route}"
         case Pause(ms=ms) | Exposure(ms=ms) | Analyse(ms=ms) if _lasts(rollout, ms, look.now):
             return f"{_seconds(rollout.since + (ms or 0) - look.now)} of {step.kind}"
-        case Analyse():
-            open_ = [f for f in _current(plan, rollout, look) if f.judgement is not Judgement.PASS]
-            if open_ or not _current(plan, rollout, look):
+        case Analyse() | Exposure():
+            found = _decisive(plan, rollout, look)
+            open_ = [f for f in found if f.judgement is not Judgement.PASS]
+            if open_ or not found:
                 return ", ".join(f"{f.metric} ({f.judgement})" for f in open_) or "measurements"
         case _:
             pass
@@ -155,9 +161,7 @@ def waits_for(plan: Plan, route: RouteState, look: Look) -> str:
     if gives_events(plan, step) and look.waiting != ():
         names = look.waiting or ("an instance that opens the route",)
         return f"readiness: {', '.join(names[:3])}"
-    return next(
-        (f"the webhook {kind}" for kind in gates(plan, rollout) if not look.gates.get(kind)), ""
-    )
+    return webhook
 
 
 def _lasts(rollout: Rollout, ms: int | None, now: int) -> bool:
@@ -172,7 +176,7 @@ def gates(plan: Plan, rollout: Rollout) -> tuple[HookKind, ...]:
     asked: list[HookKind] = []
     if rollout.step == 0:
         asked.append(HookKind.CONFIRM_ROLLOUT)
-    if gives_events(plan, step):
+    if gives_events(plan, step) or isinstance(step, Exposure):
         whole = isinstance(step, SetWeight) and step.weight == BUCKETS
         asked.append(HookKind.CONFIRM_PROMOTION if whole else HookKind.CONFIRM_TRAFFIC_INCREASE)
     there = {hook.kind for hook in plan.hooks}
@@ -184,7 +188,7 @@ def waits_for_fleet(plan: Plan, rollout: Rollout) -> bool:
     if rollout.phase.over:
         return False
     step = plan.steps[rollout.step]
-    return gives_events(plan, step) or isinstance(step, Exposure)
+    return gives_events(plan, step) or holding(plan, rollout) is not None
 
 
 def judged(plan: Plan, rollout: Rollout) -> tuple[str, ...]:
@@ -206,25 +210,38 @@ def _failures(plan: Plan, rollout: Rollout, look: Look) -> tuple[Finding, ...]:
     if gives_events(plan, step) and look.waiting != ():
         who = ", ".join(look.waiting or ("no live instance has opened the route",))
         found.append(Finding(DEADLINE, Judgement.FAIL, look.now, detail=who[:500]))
-    if isinstance(step, Analyse):
-        found += [f for f in _current(plan, rollout, look) if f.judgement is Judgement.NO_DATA]
-    return tuple(found)
+    decisive = _decisive(plan, rollout, look)
+    return (*found, *(f for f in decisive if f.judgement is Judgement.NO_DATA))
 
 
 def _doubts(plan: Plan, rollout: Rollout, look: Look) -> tuple[Finding, ...]:
     """Return the findings that call for a person."""
     late = {Judgement.TOO_FEW} if look.now >= _deadline(plan, rollout) else set[Judgement]()
     doubtful = late | {Judgement.INCONCLUSIVE}
-    step = plan.steps[rollout.step]
-    if not isinstance(step, Analyse) or look.now < rollout.since + step.ms:
+    if look.now < _ends(plan, rollout):
         return ()
-    return tuple(f for f in _current(plan, rollout, look) if f.judgement in doubtful)
+    return tuple(f for f in _decisive(plan, rollout, look) if f.judgement in doubtful)
+
+
+def _ends(plan: Plan, rollout: Rollout) -> int:
+    step = plan.steps[rollout.step]
+    own = step.ms if isinstance(step, Analyse | Pause | Exposure) else 0
+    return rollout.since + (own or 0)
 
 
 def _deadline(plan: Plan, rollout: Rollout) -> int:
-    step = plan.steps[rollout.step]
-    own = step.ms if isinstance(step, Analyse | Pause | Exposure) else 0
-    return rollout.since + (own or 0) + plan.ready_deadline
+    return _ends(plan, rollout) + plan.ready_deadline
+
+
+def _decisive(plan: Plan, rollout: Rollout, look: Look) -> tuple[Finding, ...]:
+    """Return the findings that must pass before the step under way ends by itself."""
+    match plan.steps[rollout.step]:
+        case Analyse():
+            return _current(plan, rollout, look)
+        case Exposure(ms=int()) as step:
+            return (finding(step, look.exposed, look.now),)
+        case _:
+            return ()
 
 
 def _current(plan: Plan, rollout: Rollout, look: Look) -> tuple[Finding, ...]:
@@ -243,23 +260,24 @@ def _paused(plan: Plan, route: RouteState, why: tuple[Finding, ...]) -> Next | N
 
 
 def _exposing(plan: Plan, route: RouteState, look: Look, *, wider: bool) -> Next | None:
-    """Return the share that the budget under way allows, where it is another one.
+    """Return the share that the budget allows, where it is another one.
 
-    More is given only to who is ready, and on numbers that the present share has made itself.
+    More is given only to who is ready, on numbers that the present share has made itself, and when
+    the gates of the step under way have agreed.
     """
     rollout, document, known = _rollout(route), route.head.document, look.exposed
-    step = plan.steps[rollout.step]
-    if not isinstance(step, Exposure):
+    budget = holding(plan, rollout)
+    if budget is None:
         return None
     weight = candidates_weight(document)
-    share = allowed(step, weight, known)
+    share = allowed(budget, weight, known, look.now)
     settled = known.seen is not None and known.seen >= route.head.effective
-    passed = judgement(step, known, look.now) is Judgement.PASS
-    if share == weight or (
-        share > weight and not (wider and settled and passed and look.waiting == ())
-    ):
+    passed = judgement(budget, known, look.now) is Judgement.PASS
+    agreed = all(look.gates.get(kind) for kind in gates(plan, rollout))
+    sure = settled and passed and agreed and look.waiting == ()
+    if share == weight or (share > weight and not (wider and sure)):
         return None
-    found = (finding(step, known, look.now),)
+    found = (finding(budget, known, look.now),)
     changed = replace(weighted(plan, document, share), rollout=replace(rollout, findings=found))
     told = f"{share / 100:g} % of the events by the exposure budget"
     return Next(_change(route, changed), f"exposure {rollout.step}", told, alone=True)

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from modelwire.control.state import Accepted
 from modelwire_router.decide import Standing
 from modelwire_router.rollout.documents import CANDIDATE
-from modelwire_router.rollout.exposing import finding
+from modelwire_router.rollout.exposing import finding, holding
 from modelwire_router.rollout.machine import Look, waits_for
-from modelwire_router.rollout.plan import Exposure
 from modelwire_router.rollout.telling import Row, finding_row, named
 from modelwire_router.times import show_time
 from modelwire_schemas.rollout import Finding, Phase
@@ -55,7 +54,7 @@ def _is_ahead(head: Accepted, look: Look) -> bool:
 def _findings(standing: Standing, look: Look) -> Iterable[Finding]:
     """Return how the metrics stand, or why the rollout ended."""
     now = [f for found in look.findings.values() for f in found]
-    rollout, steps = standing.rollout, standing.plan.steps
-    if not rollout.phase.over and isinstance(step := steps[rollout.step], Exposure):
-        now.append(finding(step, look.exposed, look.now))
+    budget = holding(standing.plan, standing.rollout)
+    if budget is not None:
+        now.append(finding(budget, look.exposed, look.now))
     return now or standing.rollout.findings

@@ -127,7 +127,8 @@ def _flip(said: BlueGreen) -> Iterator[Step]:
 def _canary(plan: Plan, spec: CanarySpec) -> Plan:
     said = spec.strategy.canary
     parts = [[*_step(part, plan.candidate)] for part in said.steps]
-    steps = [step for part in parts for step in part]
+    budgets = [step for part in parts for step in part if isinstance(step, Exposure)]
+    steps = [_deciding(step, budgets) for part in parts for step in part]
     before = parts[: said.background.starting_step] if said.background else ()
     if [step for step in steps if isinstance(step, SetWeight)][-1:] != [WHOLE]:
         steps.append(WHOLE)
@@ -139,7 +140,7 @@ def _canary(plan: Plan, spec: CanarySpec) -> Plan:
         steps=tuple(steps),
         background=tuple(said.background.templates) if said.background else (),
         background_from=sum(map(len, before)),
-        shadows=_counted(plan, [step for step in steps if isinstance(step, Exposure)]),
+        shadows=_counted(plan, budgets),
     )
 
 
@@ -159,8 +160,15 @@ def _step(said: StepPart, candidate: str) -> Iterator[Step]:
 def _exposure(said: ExposurePart, candidate: str) -> Iterator[Step]:
     """Yield the comparison of all events that stable answers, and the budget behind it."""
     step = Exposure(said.changed_per_hour, said.output, said.up_to, said.threshold, said.duration)
-    yield Mirror(replace(_beside(candidate), thresholds=_thresholds([step])))
+    yield Mirror(_beside(candidate))
     yield step
+
+
+def _deciding(step: Step, budgets: Sequence[Exposure]) -> Step:
+    """Return a step whose shadow, if it has one, counts what any budget asks for."""
+    if not isinstance(step, Mirror):
+        return step
+    return Mirror(replace(step.shadow, thresholds=_thresholds(budgets)))
 
 
 def _counted(plan: Plan, budgets: Sequence[Exposure]) -> tuple[Shadow, ...]:

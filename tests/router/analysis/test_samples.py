@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 
 from modelwire_router.analysis.adding import add_sketches
 from modelwire_router.analysis.samples import AHEAD, Samples
-from modelwire_schemas.telemetry import Bin, Moments, Output, Pair, Sketch, Telemetry, Window
+from modelwire_schemas.telemetry import Bin, Moments, Output, Pair, Role, Sketch, Telemetry, Window
 from tests.router.analysis.made import ROUTE, T0, report, sketch, window
 
 
@@ -136,3 +136,11 @@ def test_a_refused_window_is_not_a_sign_of_life() -> None:
     assert samples.heard(ROUTE) is None
     samples.add(report(window("2", events=1)), T0 + 5)
     assert samples.heard(ROUTE) == T0 + 5
+
+
+def test_who_only_joins_labels_is_no_sign_that_events_are_told() -> None:
+    samples = Samples()
+    samples.add(report(window("2", events=0), window("2", 1, events=3, role=Role.SHADOW)), T0)
+    assert (samples.heard(ROUTE), samples.answered(ROUTE)) == (T0, None)
+    samples.add(report(window("2", events=1)), T0 + 5)
+    assert samples.answered(ROUTE) == T0 + 5

@@ -8,8 +8,26 @@ from modelwire.control.state import RouteState
 from modelwire_router.analysis.exposure import Exposed
 from modelwire_router.decide import Standing
 from modelwire_router.rollout.exposing import aim, allowed, finding
-from modelwire_router.rollout.machine import Look, advance, begin, next_step, pause, waits_for
-from modelwire_router.rollout.plan import Exposure, Mirror, Pause
+from modelwire_router.rollout.machine import (
+    Look,
+    advance,
+    begin,
+    gates,
+    next_step,
+    pause,
+    resume,
+    waits_for,
+    waits_for_fleet,
+)
+from modelwire_router.rollout.plan import (
+    Analyse,
+    Exposure,
+    Hook,
+    HookKind,
+    Mirror,
+    Pause,
+    SetWeight,
+)
 from modelwire_router.rollout.telling import numbers
 from modelwire_router.rollout.view import rollout_row
 from modelwire_schemas.rollout import Judgement, Phase
@@ -37,21 +55,25 @@ def under_way(weight: int = 0) -> RouteState:
     return route
 
 
+def fits(budget: Exposure, weight: int, known: Exposed) -> int:
+    return allowed(budget, weight, known, NOW)
+
+
 def share(route: RouteState) -> int:
     return {v.version: v.weight for v in route.head.document.rules[-1].variants}["2"]
 
 
 def test_the_largest_share_is_given_that_keeps_the_budget() -> None:
-    given = allowed(BUDGET, 0, KNOWN)
+    given = fits(BUDGET, 0, KNOWN)
     assert given * ONE <= aim(120) < (given + 1) * ONE
     assert 90 < aim(120) < 100
 
 
 def test_twice_the_budget_is_about_twice_the_share_and_never_more_than_up_to() -> None:
-    twice = allowed(replace(BUDGET, changed=240, weight=BUCKETS), 0, KNOWN)
-    assert twice == pytest.approx(2 * allowed(BUDGET, 0, KNOWN), rel=0.1)
-    assert allowed(replace(BUDGET, changed=100_000), 0, KNOWN) == BUDGET.weight
-    assert allowed(replace(BUDGET, weight=700), 1000, KNOWN) == 700
+    twice = fits(replace(BUDGET, changed=240, weight=BUCKETS), 0, KNOWN)
+    assert twice == pytest.approx(2 * fits(BUDGET, 0, KNOWN), rel=0.1)
+    assert fits(replace(BUDGET, changed=100_000), 0, KNOWN) == BUDGET.weight
+    assert fits(replace(BUDGET, weight=700), 1000, KNOWN) == 700
 
 
 @pytest.mark.parametrize("changed", [1, 2, 5, 10, 50, 120, 1000])
@@ -64,42 +86,60 @@ def test_chance_exceeds_a_budget_that_is_aimed_at_at_most_once_in_a_hundred_hour
 
 
 def test_a_share_that_comes_above_the_budget_is_narrowed_at_once_and_not_before() -> None:
-    fits = int(120 / ONE)
-    assert allowed(BUDGET, fits, KNOWN) == fits
-    assert allowed(BUDGET, fits + 1, KNOWN) == int(aim(120) / ONE)
+    most = int(120 / ONE)
+    assert fits(BUDGET, most, KNOWN) == most
+    assert fits(BUDGET, most + 1, KNOWN) == int(aim(120) / ONE)
 
 
 def test_a_share_is_widened_only_by_much() -> None:
     wish = int(aim(120) / ONE)
-    assert allowed(BUDGET, int(wish / 1.2), KNOWN) == int(wish / 1.2)
-    assert allowed(BUDGET, int(wish / 1.3), KNOWN) == wish
+    assert fits(BUDGET, int(wish / 1.2), KNOWN) == int(wish / 1.2)
+    assert fits(BUDGET, int(wish / 1.3), KNOWN) == wish
 
 
 def test_a_budget_that_is_used_up_leaves_nothing_until_there_is_room() -> None:
     lag = 1000 * ONE / 30  # two minutes of an hour
-    assert allowed(BUDGET, 1000, replace(KNOWN, spent=119.9 - lag)) == 1000
-    assert allowed(BUDGET, 1000, replace(KNOWN, spent=120.1 - lag)) == 0
-    assert allowed(BUDGET, 0, replace(KNOWN, spent=aim(120) + 1)) == 0
-    assert allowed(BUDGET, 0, replace(KNOWN, spent=aim(120) - 1)) > 0
+    assert fits(BUDGET, 1000, replace(KNOWN, spent=119.9 - lag)) == 1000
+    assert fits(BUDGET, 1000, replace(KNOWN, spent=120.1 - lag)) == 0
+    assert fits(BUDGET, 0, replace(KNOWN, spent=aim(120) + 1)) == 0
+    assert fits(BUDGET, 0, replace(KNOWN, spent=aim(120) - 1)) > 0
 
 
 NOTHING = {
-    "no window": Exposed(),
+    "no window": Exposed(heard=NOW),
     "no window that is over": replace(KNOWN, rate=0.0, seen=None),
     "no pair": replace(KNOWN, compared=0, changed=0, chance=1.0),
     "few pairs": replace(KNOWN, compared=99, changed=5, chance=0.2),
     "numbers from before the present share": replace(KNOWN, seen=NOW - 1),
     "numbers that are old": replace(KNOWN, heard=NOW - 30_001),
-    "numbers that nobody sent": replace(KNOWN, heard=None),
 }
 
 
+@pytest.mark.parametrize("weight", [0, 1000])
 @pytest.mark.parametrize("known", NOTHING.values(), ids=NOTHING)
-def test_without_numbers_the_share_stays_where_it_is(known: Exposed) -> None:
-    route = under_way()
+def test_without_numbers_the_share_is_not_widened(known: Exposed, weight: int) -> None:
+    route = under_way(weight)
     held = replace(route, head=replace(route.head, effective=NOW))
-    assert next_step(PLAN, held, Look(NOW, exposed=KNOWN)) is not None
+    assert share(accepted(made(next_step(PLAN, held, Look(NOW, exposed=KNOWN))).change)) > weight
     assert next_step(PLAN, held, Look(NOW, exposed=known)) is None
+
+
+@pytest.mark.parametrize("heard", [NOW - 1, None])
+@pytest.mark.parametrize("paused", [False, True])
+def test_two_minutes_without_telemetry_leave_nothing_as_events_may_go_on(
+    heard: int | None, *, paused: bool
+) -> None:
+    route, now = under_way(1000), NOW + 2 * MINUTE
+    route = accepted(pause(route, "wait"), route) if paused else route
+    assert next_step(PLAN, route, Look(now, exposed=KNOWN)) is None
+    silent = made(next_step(PLAN, route, Look(now, exposed=replace(KNOWN, heard=heard))))
+    route = accepted(silent.change, route)
+    (found,) = rollout(route).findings
+    assert (share(route), found.judgement) == (0, Judgement.NO_DATA)
+    assert found.detail.startswith(f"telemetry came {'120 s ago' if heard else 'never'}; 5,000")
+    again = replace(KNOWN, heard=now + MINUTE, seen=now + MINUTE)
+    back = next_step(PLAN, accepted(resume(route), route), Look(now + MINUTE, exposed=again))
+    assert share(accepted(made(back).change)) > 1000
 
 
 def test_a_budget_tells_how_it_stands() -> None:
@@ -153,11 +193,64 @@ def test_a_wider_share_moves_nobody_back() -> None:
 
 def test_the_step_ends_after_its_time_with_the_share_that_it_has() -> None:
     route = under_way(1000)
-    waiting = Look(NOW + HOUR - 1000, exposed=replace(KNOWN, spent=aim(120) + 1))
+    known = replace(KNOWN, spent=aim(120) + 1, heard=NOW + HOUR)
+    waiting = Look(NOW + HOUR - 1000, exposed=known)
     assert waits_for(PLAN, route, waiting) == "1 s of exposure"
     step = made(next_step(PLAN, route, replace(waiting, now=NOW + HOUR)))
     after = accepted(step.change, route)
     assert (rollout(after).step, share(after)) == (2, share(route))
+    assert [(f.metric, f.judgement) for f in rollout(after).findings] == [("exposure", "pass")]
+
+
+LATE = NOW + HOUR + PLAN.ready_deadline
+FRESH = replace(KNOWN, heard=LATE)
+ENDS = {
+    "nothing was heard": (Exposed(), "exposure (no_data)", Phase.ROLLED_BACK),
+    "too few": (replace(FRESH, compared=99), "exposure (too_few)", Phase.PAUSED),
+    "more than the budget": (replace(FRESH, spent=121.0), "exposure (fail)", Phase.PROGRESSING),
+}
+
+
+@pytest.mark.parametrize(("known", "waits", "phase"), ENDS.values(), ids=ENDS)
+def test_time_alone_is_no_success(known: Exposed, waits: str, phase: Phase) -> None:
+    route = under_way()
+    for now in (NOW + HOUR, LATE - 1):
+        look = Look(now, exposed=replace(known, heard=known.heard and now))
+        assert waits_for(PLAN, route, look) == waits
+        assert next_step(PLAN, route, look) is None
+    step = next_step(PLAN, route, Look(LATE, exposed=known))
+    after = rollout(accepted(step.change, route)) if step else rollout(route)
+    assert (after.step, after.phase) == (1, phase)
+
+
+def test_a_budget_holds_until_another_step_sets_the_share() -> None:
+    longer = plan(Mirror(Shadow("2")), BUDGET, Pause(), Analyse(("t",)), SetWeight(5000), Pause())
+    route = under_way(1000)
+    spent = Look(NOW, exposed=replace(KNOWN, spent=200.0))
+    for step in (2, 3, 4):
+        route = accepted(advance(longer, route, NOW).change, route)
+        assert rollout(route).step == step
+        assert waits_for_fleet(longer, rollout(route))
+        assert share(accepted(made(next_step(longer, route, spent)).change)) == 0
+        assert next_step(longer, route, Look(NOW, ("i-1: 2 fetching",), exposed=KNOWN)) is None
+    route = accepted(advance(longer, route, NOW).change, route)
+    assert (rollout(route).step, share(route)) == (5, 5000)
+    assert next_step(longer, route, spent) is None
+    assert not waits_for_fleet(longer, rollout(route))
+
+
+def test_the_webhook_that_confirms_more_traffic_is_asked_before_a_share_is_widened() -> None:
+    increase = HookKind.CONFIRM_TRAFFIC_INCREASE
+    asking = replace(PLAN, hooks=(Hook(increase, "http://gate"),))
+    route = under_way(1000)
+    assert gates(asking, rollout(route)) == (increase,)
+    not_yet = Look(NOW, gates={increase: False}, exposed=KNOWN)
+    assert waits_for(asking, route, not_yet) == "the webhook confirm-traffic-increase"
+    assert next_step(asking, route, not_yet) is None
+    spent = replace(not_yet, exposed=replace(KNOWN, spent=200.0))
+    assert share(accepted(made(next_step(asking, route, spent)).change)) == 0
+    agreed = made(next_step(asking, route, replace(not_yet, gates={increase: True})))
+    assert share(accepted(agreed.change)) > share(route)
 
 
 def test_a_budget_without_an_end_waits_for_an_operator() -> None:

@@ -234,6 +234,18 @@ def test_an_editor_finds_an_example_right(name: str) -> None:
         jsonschema.validate(document.value, schema())
 
 
+def test_a_mirror_beside_a_budget_counts_decisions_too(tmp_path: Path) -> None:
+    text = (FOLDER / "exposure.yaml").read_text()
+    file = tmp_path / "beside.yaml"
+    file.write_text(text.replace("        - setWeight: 100", "        - mirror: {percent: 20}"))
+    (wanted,) = read_rollouts([file], NOW)
+    mirrors = [step.shadow for step in wanted.plan.steps if isinstance(step, Mirror)]
+    assert [(m.sample, m.thresholds) for m in mirrors] == [
+        (10_000, (("late", 0.5),)),
+        (2000, (("late", 0.5),)),
+    ]
+
+
 def test_the_published_schema_is_current() -> None:
     path = FOLDER.parents[2] / "docs/rollout.schema.json"
     assert json.loads(path.read_text(encoding="utf-8")) == schema(), (
