@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from modelwire_router.analysis.adding import add_windows
-from modelwire_schemas.telemetry import Bin, Moments, Sketch, Telemetry, Window, WindowKey
+from modelwire_schemas.telemetry import Bin, Moments, Role, Sketch, Telemetry, Window, WindowKey
 
 AHEAD = 60_000
 """How far ahead of the log's clock a window may start (ms) before it is refused."""
