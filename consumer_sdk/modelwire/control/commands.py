@@ -56,13 +56,19 @@ class Outcome:
 
 
 def rehearse(
-    state: State, body: Body, by: By | None = None, request_id: str = "rehearsal"
+    state: State,
+    body: Body,
+    by: By | None = None,
+    request_id: str = "rehearsal",
+    *,
+    clock: Clock | None = None,
 ) -> Verdict:
     """Return what the fold would say to a command now, as far as `state` knows; nothing is written.
 
-    What it rejects is rejected; what it accepts may still lose against a change on its way.
+    What it rejects is rejected; what it accepts may still lose against a change on its way. The log
+    may have been quiet for long, so it is asked at the present, not at the newest record.
     """
-    now = max(state.now, 0)
+    now = max((clock or SystemClock()).now(), state.now)
     record = _record(body, by or By(), request_id, now + EXPIRES)
     _, (verdict,) = fold(state, [Entry(state.offset + 1, now, record)])
     return verdict

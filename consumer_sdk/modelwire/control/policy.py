@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from modelwire.control.state import Release, RouteState, State
 from modelwire.control.timeline import current, under_way
@@ -12,6 +12,8 @@ from modelwire_schemas.errors import Rejected
 from modelwire_schemas.fleet import RUN_OUT
 from modelwire_schemas.policy import Act, Blackout, PolicySet, Right, matches
 from modelwire_schemas.routing import Change, RoutingChanged, RoutingDocument, SplitBy
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def check_right(policy: PolicySet, command: Command, act: Act, name: str) -> None:
@@ -82,7 +84,7 @@ def check_valid(state: State, body: RoutingChanged, change: Change, release: Rel
     if _weights(change.document)[release.version] > before:
         raise Rejected(
             RUN_OUT,
-            f"{release.model} {release.version} was valid until {release.valid_until}",
+            f"{release.model} {release.version} was valid until {_shown(release.valid_until)}",
             where=f"route {change.document.route}",
             expected="no new weight for it",
             todo="release a newer version",
@@ -103,10 +105,9 @@ def run_out(
 
 def told_run_out(route: RouteState, release: Release) -> str:
     """Return in words that a release has run out and answers all the same."""
-    until = datetime.fromtimestamp(release.valid_until / 1000, UTC)
     return (
         f"{RUN_OUT}: {release.model} {release.version} answers although its release ran out, "
-        f"route {route.route}, valid until {until:%Y-%m-%dT%H:%M:%SZ}; publish a newer version "
+        f"route {route.route}, valid until {_shown(release.valid_until)}; publish a newer version "
         "and flip to it"
     )
 
@@ -186,10 +187,18 @@ def _check_blackout(blackouts: Iterable[Blackout], when: int, route: str) -> Non
         reason = f": {found.reason}" if found.reason else ""
         raise Rejected(
             "E_BLACKOUT",
-            f"no change takes effect from {found.start} to {found.end}{reason}",
-            where=f"route {route}, {when}",
+            f"no change takes effect from {_shown(found.start)} to {_shown(found.end)}{reason}",
+            where=f"route {route}, {_shown(when)}",
             todo="choose a time behind it; going back at once is always possible",
         )
+
+
+def _shown(ms: int) -> str:
+    """Return a time for people; a record may hold any number, and the fold never stumbles."""
+    try:
+        return f"{EPOCH + timedelta(milliseconds=ms):%Y-%m-%dT%H:%M:%SZ}"
+    except OverflowError:
+        return f"{ms} ms"
 
 
 def _weights(document: RoutingDocument) -> Counter[str]:

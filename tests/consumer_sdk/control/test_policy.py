@@ -204,6 +204,13 @@ def test_nothing_takes_effect_in_a_blackout() -> None:
     book.must(change("3", 2, at=start - 1, cancels=(2,)))
 
 
+def test_a_blackout_tells_its_times_as_people_read_them_also_those_beyond_any_calendar() -> None:
+    book = ruled(blackouts=(Blackout(0, 2**62),))
+    told = book.say(change("2", 1, at=4_102_444_800_000)).detail
+    assert "from 1970-01-01T00:00:00Z to 4611686018427387904 ms" in told
+    assert "2100-01-01T00:00:00Z" in told
+
+
 def test_now_is_judged_by_when_it_holds() -> None:
     book = served()
     start = book.now + LEAD + 1

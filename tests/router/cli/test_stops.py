@@ -1,6 +1,7 @@
 """Verbs that stop, propose and rule, as people meet them."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from modelwire_router.demo.files import model
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.rollout import Rollout
 from tests.router.cli.desk import Desk
+from tests.waiting import eventually
 
 ROUTE = "flights-late"
 POLICY = """\
@@ -204,6 +206,15 @@ def test_a_role_is_said_by_an_option_or_the_environment(
     assert "E_ROLE: ann as operator may not route flights-late; expected one of *-lead" in said.err
     monkeypatch.setenv("MODELWIRE_ROLE", "day-lead")
     people.ok("split", ROUTE, "1=50", "2=50")
+
+
+def test_a_blackout_is_over_at_its_end_though_nothing_was_written_since(people: Desk) -> None:
+    now = datetime.now(UTC)
+    until = now + timedelta(seconds=4)
+    content = f"blackouts:\n  - {{from: {now.isoformat()}, to: {until.isoformat()}}}\n"
+    people.ok("policy", "set", "-f", people.write("policy.yaml", content))
+    assert "E_BLACKOUT" in people("split", ROUTE, "1=50", "2=50").err
+    eventually(lambda: people("split", ROUTE, "1=50", "2=50").code == 0)
 
 
 def test_a_blackout_takes_back_what_is_scheduled(people: Desk) -> None:
