@@ -8,7 +8,7 @@ import threading
 from dataclasses import replace
 
 from modelwire.clock import Clock, SystemClock
-from modelwire.control.commands import By, request_of, submit
+from modelwire.control.commands import By, rehearse, request_of, submit
 from modelwire.control.horizon import Reading
 from modelwire.control.policy import run_out, told_run_out
 from modelwire.control.reading import control_place
@@ -158,6 +158,10 @@ class Controller:
     def _send(self, send: Send) -> None:
         base = send.change.changes[0].replaces
         by = By(self.name, send.told, role="controller", cause="controller")
+        foreseen = rehearse(self._observer.state, send.change, by, clock=self._clock)
+        if not foreseen.winner:
+            foreseen.check()  # else each look would write down what is refused
+        self._faults.pop(send.route, None)
         outcome = submit(
             self._log,
             self._namespace,

@@ -24,6 +24,7 @@ from modelwire_router.rollout.plan import (
     Template,
 )
 from modelwire_schemas.control import ControlRecord
+from modelwire_schemas.policy import Act, Blackout, PolicySet, Right
 from modelwire_schemas.rollout import Phase, Rollout
 from modelwire_schemas.routing import (
     BUCKETS,
@@ -33,6 +34,7 @@ from modelwire_schemas.routing import (
     RoutingChanged,
     Split,
 )
+from tests.consumer_sdk.control.making import LEAD
 from tests.router.controlling import controllers
 from tests.waiting import eventually
 from tests.world import NAMESPACE, READY_S, ROUTE, World, listening, world_on
@@ -149,6 +151,34 @@ def test_a_frozen_route_is_left_alone_also_by_a_new_controller(world: World) -> 
     assert asked(world) == [], "it does not even try"
     world.send(RouteFrozen(ROUTE, frozen=False))
     with controllers(world):
+        eventually(lambda: rollout(world).phase is Phase.COMPLETED)
+
+
+@pytest.mark.usefixtures("models")
+def test_what_its_rights_forbid_is_told_once_and_never_written(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    start(world, canary(SetWeight(1000), SetWeight(BUCKETS)))
+    world.send(PolicySet(LEAD, (Right(Act.ROUTE, ("*",), (), ("operator",)),)))
+    with controllers(world) as (controller,), caplog.at_level("ERROR", "modelwire.controller"):
+        eventually(lambda: controller.looks > 5 and len(caplog.messages) > 0)
+        assert asked(world) == []
+        (told,) = caplog.messages
+        assert "E_ROLE" in told
+        world.send(PolicySet(LEAD))
+        eventually(lambda: rollout(world).phase is Phase.COMPLETED)
+
+
+@pytest.mark.usefixtures("models")
+def test_it_waits_for_the_end_of_a_blackout_and_goes_on_though_the_log_was_quiet(
+    world: World,
+) -> None:
+    start(world, canary(SetWeight(1000), SetWeight(BUCKETS)))
+    now = world.state().now
+    world.send(PolicySet(LEAD, blackouts=(Blackout(now - 1000, now + 3000),)))
+    with controllers(world) as (controller,):
+        eventually(lambda: controller.looks > 5)
+        assert asked(world) == []
         eventually(lambda: rollout(world).phase is Phase.COMPLETED)
 
 
