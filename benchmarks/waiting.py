@@ -20,7 +20,8 @@ from benchmarks.bed import BY, NAMESPACE, Bed, made
 from benchmarks.measure import Figure, of, quantile, ratios
 from modelwire.control.commands import submit
 from modelwire.control.reading import fold_log
-from modelwire_log.contract import START, Message, Place, Record
+from modelwire_log.contract import Message
+from modelwire_log.whole import all_records, size
 from modelwire_router.changes import When, split
 from modelwire_router.feed import read_events
 from tests.waiting import eventually
@@ -89,23 +90,17 @@ def _land(bed: Bed, messages: Iterator[Message], seconds: int) -> None:
 
 
 def _sizes(bed: Bed) -> set[int]:
-    return {sum(1 for _ in _records(bed, route)) for route in (PLAIN, RULED)}
-
-
-def _records(bed: Bed, stream: str) -> Iterator[Record]:
-    for partition in range(bed.log.streams().get(stream, 0)):
-        after = START
-        while records := bed.log.read(Place(stream, partition), after, 5000):
-            yield from records
-            after = records[-1].offset
+    return {size(bed.log, route) for route in (PLAIN, RULED)}
 
 
 def _waits(bed: Bed, route: str) -> dict[int, list[float]]:
     """Return the ms from append to append by window, without the time in which scorers join."""
-    came = {f"{r.stream}/{r.partition}/{r.offset}": r.appended for r in _records(bed, SOURCE)}
+    came = {
+        f"{r.stream}/{r.partition}/{r.offset}": r.appended for r in all_records(bed.log, SOURCE)
+    }
     first = min(came.values()) + 2000
     found: dict[int, list[float]] = defaultdict(list)
-    for record in _records(bed, route):
+    for record in all_records(bed.log, route):
         at = came[orjson.loads(record.value)["id"]]
         if at >= first:
             found[(at - first) // (WINDOW_S * 1000)].append(record.appended - at)

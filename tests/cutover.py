@@ -30,6 +30,7 @@ from modelwire.scoring.scorer import Job, Scorer
 from modelwire.serving.settling import business_time
 from modelwire_log.contract import Log, Message, Place, Record
 from modelwire_log.open import open_log
+from modelwire_log.whole import all_records
 from modelwire_router.demo.files import flights
 from modelwire_router.feed import read_events
 from modelwire_router.readiness import WARM
@@ -300,18 +301,10 @@ def _again(desk: Desk, log: Log) -> dict[str, dict[str, Output]]:
 def _outputs(log: Log, stream: str) -> dict[str, Output]:
     """Return outputs by event; of twins the first counts (R15)."""
     found: dict[str, Output] = {}
-    for record in _records(log, stream):
+    for record in all_records(log, stream):
         value = orjson.loads(record.value)
         found.setdefault(value["id"], value)
     return found
-
-
-def _records(log: Log, stream: str) -> Iterator[Record]:
-    for partition in range(PARTITIONS):
-        after = -1
-        while records := log.read(Place(stream, partition), after, 5000):
-            yield from records
-            after = records[-1].offset
 
 
 class Agreement:
@@ -320,7 +313,7 @@ class Agreement:
     def __init__(self, desk: Desk, log: Log, ahead: AbstractSet[bytes]) -> None:
         self._log = log
         self._ahead = ahead
-        self._events = {f"{r.stream}/{r.partition}/{r.offset}": r for r in _records(log, EVENTS)}
+        self._events = {f"{r.stream}/{r.partition}/{r.offset}": r for r in all_records(log, EVENTS)}
         past = read_past(log, desk.namespace)
         self._documents = {route: documents(past, route) for route in ROUTES}
         self._compiled: dict[tuple[str, int], CompiledDocument] = {}

@@ -16,8 +16,9 @@ from modelwire.control.reading import fold_log
 from modelwire.control.state import State, Verdict
 from modelwire.door import connect
 from modelwire.models import Models
-from modelwire_log.contract import START, Log, Message, Place, Record
+from modelwire_log.contract import Log, Message, Record
 from modelwire_log.open import open_log
+from modelwire_log.whole import all_records
 from modelwire_router.changes import NOW, When, flip, replace_document, split
 from modelwire_schemas.control import Body
 from modelwire_schemas.release import (
@@ -128,13 +129,7 @@ class World:
 
     def read(self, stream: str) -> list[Record]:
         """Return all records of a stream, partition by partition."""
-        found: list[Record] = []
-        for partition in range(self.log.streams().get(stream, 0)):
-            place, after = Place(stream, partition), START
-            while records := self.log.read(place, after, 5000):
-                found += records
-                after = records[-1].offset
-        return found
+        return list(all_records(self.log, stream))
 
 
 def _first(world: World, route: str, when: When) -> When:

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 from modelwire_log.contract import START, Log, Place
 from modelwire_log.envelope import open_envelope
+from modelwire_log.whole import places, records
 from modelwire_schemas.codec import Event
 from modelwire_schemas.errors import ModelwireError
-
-BATCH = 2000
 
 
 class Tail:
@@ -24,16 +23,14 @@ class Tail:
 
         Raises Unavailable while the log is away.
         """
-        for partition in range(self._log.streams().get(self._stream, 0)):
-            place = Place(self._stream, partition)
+        for place in places(self._log, self._stream):
             if place not in self._after:
                 self._after[place] = max(START, self._log.end(place) - self._size)
-            while records := self._log.read(place, self._after[place], BATCH):
-                for record in records:
-                    self._after[place] = record.offset
-                    try:
-                        event = open_envelope(record)
-                    except ModelwireError:
-                        continue
-                    if event is not None:
-                        yield event, record.appended
+            for record in records(self._log, place, self._after[place]):
+                self._after[place] = record.offset
+                try:
+                    event = open_envelope(record)
+                except ModelwireError:
+                    continue
+                if event is not None:
+                    yield event, record.appended

@@ -16,8 +16,9 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 import modelwire as sdk
-from modelwire_log.contract import Message, Place, Record
+from modelwire_log.contract import Message
 from modelwire_log.kafka.log import KafkaLog
+from modelwire_log.whole import all_records
 from modelwire_publisher import publish
 from modelwire_router.demo.files import flights, model
 from modelwire_router.feed import read_events
@@ -40,16 +41,6 @@ def namespace() -> str:
 def landed(count: int) -> list[Message]:
     events = islice(read_events(flights(), key_field="tailnum"), count)
     return [Message(event.value, event.key) for event in events]
-
-
-def read(log: KafkaLog, stream: str) -> list[Record]:
-    found: list[Record] = []
-    for partition in range(log.streams().get(stream, 0)):
-        place, after = Place(stream, partition), -1
-        while records := log.read(place, after, 5000):
-            found += records
-            after = records[-1].offset
-    return found
 
 
 def at_least(desk: Desk, stream: str, count: int) -> bool:
@@ -123,11 +114,11 @@ def test_a_stream_is_scored_with_nothing_lost_though_a_scorer_is_killed(desk: De
         other.send(signal.SIGTERM)
         code, out, errors = other.end()
         assert code == 0, errors
-        outputs = [orjson.loads(record.value) for record in read(log, scores)]
-        sources = {f"{r.stream}/{r.partition}/{r.offset}" for r in read(log, events)}
+        outputs = [orjson.loads(record.value) for record in all_records(log, scores)]
+        sources = {f"{r.stream}/{r.partition}/{r.offset}" for r in all_records(log, events)}
         dead = {
             dict(r.headers)["modelwire-source"].decode()
-            for r in read(log, f"{scores}.dead-letters")
+            for r in all_records(log, f"{scores}.dead-letters")
         }
     assert "outputs" in out
     by_id = Counter(value["id"] for value in outputs)

@@ -14,8 +14,9 @@ import pytest
 
 from modelwire.control.commands import By, submit
 from modelwire.control.reading import fold_log
-from modelwire_log.contract import Log, Message, Place
+from modelwire_log.contract import Log, Message
 from modelwire_log.open import open_log
+from modelwire_log.whole import size
 from modelwire_publisher import publish
 from modelwire_router.changes import flip, split
 from modelwire_router.demo.bomb import bomb_release
@@ -69,8 +70,7 @@ class Host:
         self.log.append_batch(IN, batch)
 
     def size(self, stream: str) -> int:
-        count = self.log.streams().get(stream, 0)
-        return sum(self.log.end(Place(stream, p)) + 1 for p in range(count))
+        return size(self.log, stream)
 
     def codes(self) -> dict[str, str]:
         """Return version → NACK code, by what the box reports."""

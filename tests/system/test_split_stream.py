@@ -17,8 +17,9 @@ from modelwire.control.history import documents, in_force_then, read_past
 from modelwire.door import connect
 from modelwire.routing.assign import CompiledDocument
 from modelwire.scoring.scorer import Job, Scorer
-from modelwire_log.contract import Log, Message, Place
+from modelwire_log.contract import Log, Message
 from modelwire_log.open import open_log
+from modelwire_log.whole import all_records
 from modelwire_router.controller import Controller
 from modelwire_router.demo.files import flights
 from modelwire_router.feed import read_events
@@ -169,17 +170,8 @@ def _scored(airport: Airport) -> dict[str, str]:
         eventually(lambda: len(models.live.snapshot.warm) == 2, within=60)
         job = Job(route=ROUTE, source=airport.name, sink=sink, group=sink)
         Scorer(models, airport.log, job).run(until_end=True)
-    found: list[Any] = []
-    for partition in range(PARTITIONS):
-        found += [orjson.loads(r.value) for r in _all(airport.log, Place(sink, partition))]
+    found: list[Any] = [orjson.loads(r.value) for r in all_records(airport.log, sink)]
     return {output["id"]: output["served_by"] for output in found}
-
-
-def _all(log: Log, place: Place) -> Iterator[Any]:
-    after = -1
-    while records := log.read(place, after, 5000):
-        yield from records
-        after = records[-1].offset
 
 
 def _place(stream: str, row: Any) -> str:  # noqa: ANN401

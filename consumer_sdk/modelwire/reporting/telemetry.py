@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from modelwire.reporting.recorder import Changed, Recorder
 from modelwire_log.contract import Log, Place
 from modelwire_log.envelope import seal
+from modelwire_log.whole import places
 from modelwire_schemas.errors import ModelwireError
 from modelwire_schemas.names import topic
 from modelwire_schemas.telemetry import Outcome, Sketch, Telemetry, Window
@@ -104,8 +105,7 @@ class TelemetryReporter:
 
 def trim(log: Log, stream: str, before: int, trimmed: dict[Place, int]) -> None:
     """Delete a stream's records from before a time (ms); `trimmed` says up to where it was done."""
-    for partition in range(log.streams().get(stream, 0)):
-        place = Place(stream, partition)
+    for place in places(log, stream):
         first, last = trimmed.get(place, -1) + 1, log.offset_at(place, before) - 1
         if first <= last:
             log.delete(place, first, last)

@@ -16,6 +16,7 @@ from modelwire.reporting.telemetry import TelemetryReporter
 from modelwire.scoring.labels import Joined, Joiner, Terms
 from modelwire.scoring.streams import require
 from modelwire_log.contract import START, Log, Place, Record
+from modelwire_log.whole import places
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.telemetry import Telemetry
 
@@ -115,8 +116,7 @@ class LabelJoin:
 
     def _read(self, stream: str, take: Take) -> int:
         done = 0
-        for partition in range(self._log.streams().get(stream, 0)):
-            place = Place(stream, partition)
+        for place in places(self._log, stream):
             records = self._log.read(place, self._after.get(place, START), AT_ONCE)
             for record in records:
                 self._after[place] = record.offset

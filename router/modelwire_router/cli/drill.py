@@ -16,7 +16,7 @@ from modelwire_router.cli.session import Session
 from modelwire_router.drill.feeding import Again, Feed, Landing
 from modelwire_router.drill.outcome import Outcome
 from modelwire_router.drill.planted import Planted, planted, versions
-from modelwire_router.retained import newest_events
+from modelwire_router.retained import newest_events, partitions_of
 from modelwire_router.rollout.plan import Plan
 from modelwire_router.rollout.telling import finding_row, numbers
 from modelwire_schemas.errors import NotFound, Rejected
@@ -78,7 +78,7 @@ def drill(
         for version in versions(grown.plan)
     }
     feed = partial(_feed, session, log, stream, last, rate)
-    partitions = _partitions(log, stream)
+    partitions = len(partitions_of(log, stream))
     config = read_config(os.environ, log=session.url, namespace=session.namespace, cache=cache)
     if grown.left_out:
         session.say(f"left out, as a drill cannot measure it: {', '.join(grown.left_out)}")
@@ -110,13 +110,6 @@ def _check(last: int | None, rate: float) -> None:
         raise Rejected("E_OPTION", f"--last {last}", expected=f"1 to {MOST}")
     if not 0 < rate <= FASTEST:
         raise Rejected("E_OPTION", f"--rate {rate:g}", expected=f"above 0, {FASTEST} at most")
-
-
-def _partitions(log: Log, stream: str) -> int:
-    partitions = log.streams().get(stream)
-    if partitions is None:
-        raise NotFound("E_NO_STREAM", f"there is no stream {stream}", todo="modelwire read --list")
-    return partitions
 
 
 def _feed(session: Session, log: Log, stream: str, last: int | None, rate: float) -> Feed:

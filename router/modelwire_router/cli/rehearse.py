@@ -16,7 +16,7 @@ from modelwire.loading.states import VersionState
 from modelwire.scoring.labelling import give
 from modelwire.scoring.labels import Joined, Joiner, Terms
 from modelwire.scoring.streams import require
-from modelwire_log.contract import START, Place
+from modelwire_log.whole import all_records
 from modelwire_router.cli import drawing, rehearsed
 from modelwire_router.cli.options import yaml_file
 from modelwire_router.cli.rollouts import plans_of
@@ -33,7 +33,7 @@ from modelwire_router.rehearsal.compare import (
 from modelwire_router.rehearsal.play import Labels, Pair, Play
 from modelwire_router.rehearsal.result import Rehearsal, row
 from modelwire_router.rehearsal.warm import released, warmed
-from modelwire_router.retained import BATCH, Retained, newest_events
+from modelwire_router.retained import Retained, newest_events
 from modelwire_router.rollout.plan import Plan
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.rollout import Judgement
@@ -203,11 +203,6 @@ def _labels(stage: Stage, plan: Plan, pair: Pair) -> Labels:
 
 def _joined(stage: Stage, joiner: Joiner) -> Joined:
     """Give all labels to a joiner."""
-    log = stage.session.log()
-    for partition in range(log.streams()[stage.labels]):
-        place, after = Place(stage.labels, partition), START
-        while records := log.read(place, after, BATCH):
-            after = records[-1].offset
-            for record in records:
-                give(record, lambda _, fields: joiner.label(fields), joiner.totals)
+    for record in all_records(stage.session.log(), stage.labels):
+        give(record, lambda _, fields: joiner.label(fields), joiner.totals)
     return joiner.totals

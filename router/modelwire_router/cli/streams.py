@@ -9,12 +9,14 @@ from typing import Any
 import click
 import orjson
 
-from modelwire_log.contract import START, Log, Message, Place, Record
+from modelwire_log.contract import START, Log, Message, Record
 from modelwire_log.envelope import open_envelope
+from modelwire_log.whole import size
 from modelwire_router.cli.session import Session
 from modelwire_router.feed import Fed, read_events
 from modelwire_router.plain import plain
-from modelwire_schemas.errors import ModelwireError, NotFound
+from modelwire_router.retained import partitions_of
+from modelwire_schemas.errors import ModelwireError
 
 BATCH = 500
 
@@ -89,17 +91,14 @@ def read(
 ) -> None:
     """Print the records of STREAM, decoded, one JSON object a line."""
     log = session.log()
-    streams = log.streams()
     if listed or stream is None:
         rows = [
-            {"stream": name, "partitions": count, "records": _size(log, name, count)}
-            for name, count in sorted(streams.items())
+            {"stream": name, "partitions": count, "records": size(log, name)}
+            for name, count in sorted(log.streams().items())
         ]
         session.table(rows, ["stream", "partitions", "records"])
         return
-    if stream not in streams:
-        raise NotFound("E_NO_STREAM", f"there is no stream {stream}", todo="modelwire read --list")
-    places = [Place(stream, partition) for partition in range(streams[stream])]
+    places = partitions_of(log, stream)
     after = {p: max(START, log.end(p) - last) if last is not None else START for p in places}
     while True:
         quiet = True
@@ -112,10 +111,6 @@ def read(
             return
         if quiet:
             log.wait(places[0], after[places[0]], 0.2)
-
-
-def _size(log: Log, stream: str, partitions: int) -> int:
-    return sum(log.end(Place(stream, partition)) + 1 for partition in range(partitions))
 
 
 def _shown(record: Record) -> dict[str, Any]:

@@ -11,12 +11,10 @@ from modelwire.control.history import documents, read_past
 from modelwire.control.state import Accepted
 from modelwire.routing.assign import CompiledDocument
 from modelwire_log.contract import Log, Record
-from modelwire_router.demo.reading import Tail
+from modelwire_log.whole import all_records
 from modelwire_router.demo.rollouts import Run, runs
 from modelwire_router.demo.stage import EVENTS, GRAVEYARD, NAMESPACE, OUTPUTS, PAIRS, ROUTE
 from modelwire_router.telemetry import TelemetryReader
-
-MOST = 10_000_000
 
 Coordinates = tuple[int, int]
 
@@ -64,17 +62,17 @@ class Ledger:
 
 def read_ledger(log: Log) -> Ledger:
     """Read all that the demo's streams and its control log hold."""
-    records = Tail(log, EVENTS).news(MOST)
-    events = {(r.partition, r.offset): Event(r, orjson.loads(r.value)) for r in records}
-    outputs = [(r, orjson.loads(r.value)) for r in Tail(log, OUTPUTS).news(MOST)]
+    landed = all_records(log, EVENTS)
+    events = {(r.partition, r.offset): Event(r, orjson.loads(r.value)) for r in landed}
+    outputs = [(r, orjson.loads(r.value)) for r in all_records(log, OUTPUTS)]
     scored = tuple(Scored(record, value, events[source(value)]) for record, value in outputs)
     past = read_past(log, NAMESPACE)
     accepted = documents(past, ROUTE)
     return Ledger(
         events,
         scored,
-        tuple(orjson.loads(r.value) for r in Tail(log, PAIRS).news(MOST)),
-        sum(1 for _ in Tail(log, GRAVEYARD).news(MOST)),
+        tuple(orjson.loads(r.value) for r in all_records(log, PAIRS)),
+        sum(1 for _ in all_records(log, GRAVEYARD)),
         tuple(accepted),
         {a.revision: CompiledDocument(a.document, a.revision) for a in accepted},
         tuple(runs(past)),

@@ -5,7 +5,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from modelwire.control.reading import control_place, fold_log
-from modelwire_log.contract import START, Log, Place
+from modelwire_log.contract import START, Log
+from modelwire_log.whole import size
 from modelwire_router.demo.acts import Act, Operator
 from modelwire_router.demo.check import Findings, examine
 from modelwire_router.demo.reading import Seen, Tail
@@ -134,8 +135,8 @@ class Demo:
         seen = self._seen
         for record in self._tail.news():
             seen.take(record)
-        seen.events = _size(self._log, EVENTS)
-        seen.dead = _size(self._log, GRAVEYARD)
+        seen.events = size(self._log, EVENTS)
+        seen.dead = size(self._log, GRAVEYARD)
         news = self._watch.news()
         for said in news:
             self._screen.decided(said)
@@ -173,11 +174,6 @@ class Demo:
                 said = "; ".join(self._stage.said(n) for n in SCORERS)
                 raise TimedOut("E_DEMO", f"the scorers are not ready: {said}")
             time.sleep(0.1)
-
-
-def _size(log: Log, stream: str) -> int:
-    count = log.streams().get(stream, 0)
-    return sum(log.end(Place(stream, partition)) + 1 for partition in range(count))
 
 
 def next_commands(url: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the log holds of the demo's streams: read while it plays, and once more at the end."""
+"""What the log holds of the demo's streams, read while it plays."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from modelwire_log.contract import START, Log, Place, Record
+from modelwire_log.whole import places
 
 
 @dataclass(slots=True)
@@ -20,8 +21,7 @@ class Tail:
     def news(self, most: int = 20_000) -> Iterator[Record]:
         """Yield what has come since the last call, partition by partition, in order."""
         if not self.after:
-            count = self.log.streams().get(self.stream, 0)
-            self.after = {Place(self.stream, p): START for p in range(count)}
+            self.after = dict.fromkeys(places(self.log, self.stream), START)
         for place in self.after:
             for _ in range(most // 2000):
                 records = self.log.read(place, self.after[place], 2000)

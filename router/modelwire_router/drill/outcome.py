@@ -1,13 +1,13 @@
 """What a drill came to: how soon the bad version was taken back, after how many events, and why."""
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import orjson
 
 from modelwire.control.history import documents, read_past
-from modelwire_log.contract import START, Log, Place, Record
+from modelwire_log.contract import Log
+from modelwire_log.whole import all_records
 from modelwire_router.drill.planted import Planted
 from modelwire_router.rollout.machine import DEADLINE
 from modelwire_schemas.rollout import Finding, Judgement, Phase
@@ -53,12 +53,12 @@ def outcome(log: Log, namespace: str, drill: Planted, scores: str, letters: str)
     began = max(exposed[0], appended[1]) if exposed else appended[1]
     back = rollout.phase is Phase.ROLLED_BACK
     routed, served = Counter[str](), Counter[str]()
-    for record in _records(log, scores):
+    for record in all_records(log, scores):
         output = orjson.loads(record.value)
         routed[output["routed_to"]] += 1
         served[output["served_by"]] += 1
     told = f" {drill.bad} raised ".encode()
-    failed = sum(told in dict(record.headers)[REASON] for record in _records(log, letters))
+    failed = sum(told in dict(record.headers)[REASON] for record in all_records(log, letters))
     return Outcome(
         phase=rollout.phase,
         seconds=max(0, appended[last.revision] - began) / 1000 if back else None,
@@ -75,11 +75,3 @@ def gives_events(document: RoutingDocument, version: str) -> bool:
     """Whether a document gives a version any event."""
     variants = [v for rule in document.rules for v in rule.variants if v.version == version]
     return any(v.weight or v.partitions for v in variants)
-
-
-def _records(log: Log, stream: str) -> Iterable[Record]:
-    for partition in range(log.streams().get(stream, 0)):
-        place, after = Place(stream, partition), START
-        while records := log.read(place, after, 5000):
-            yield from records
-            after = records[-1].offset

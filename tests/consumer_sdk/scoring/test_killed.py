@@ -19,6 +19,7 @@ from modelwire.control.commands import By, submit
 from modelwire.control.reading import fold_log
 from modelwire_log.contract import Log, Message, Place, Record
 from modelwire_log.open import open_log
+from modelwire_log.whole import all_records
 from modelwire_publisher import publish
 from modelwire_router.changes import flip, split
 from modelwire_router.demo.files import flights, model
@@ -76,8 +77,7 @@ class Airport:
         return running(*modelwire(*self.score(*more)))
 
     def records(self, stream: str) -> list[Record]:
-        count = self.log.streams().get(stream, 0)
-        return [r for p in range(count) for r in self.log.read(Place(stream, p), -1, 100_000)]
+        return list(all_records(self.log, stream))
 
     def warm(self, version: str) -> set[int]:
         """Return the processes that have said that they hold a version warm."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from modelwire.control.reading import control_place
-from modelwire_log.contract import Place
 from modelwire_log.open import open_log
+from modelwire_log.whole import size
 from modelwire_router.cli.main import run
 from modelwire_router.demo.files import model
 
@@ -75,8 +75,7 @@ class Desk:
     def size(self, stream: str) -> int:
         """Return how many records a stream has."""
         with open_log(self.url, make=False) as log:
-            count = log.streams().get(stream, 0)
-            return sum(log.end(Place(stream, p)) + 1 for p in range(count))
+            return size(log, stream)
 
     def write(self, name: str, content: str | bytes) -> Path:
         """Write a file into the folder."""
