@@ -9,6 +9,7 @@ from modelwire.control.timeline import displaced
 from modelwire.routing.checks import redraws
 from modelwire.routing.layers import layer_of
 from modelwire.routing.ranges import from_percent, reweigh
+from modelwire_router.known import known_route
 from modelwire_schemas.contracts import differences
 from modelwire_schemas.errors import Conflict, NotFound
 from modelwire_schemas.names import name, version as checked_version
@@ -86,13 +87,14 @@ def prepare(state: State, route: str, version: str, now: int) -> RoutingChanged:
     gets another answer, and what is scheduled stays. `now` in ms. Raises NotFound
     `E_UNKNOWN_ROUTE`.
     """
-    head = _head(state, route)
+    before = known_route(state, route)
+    head = before.head
     field = head.document.time_field
     # For business times a document that always held holds from 0 on, the first time there is.
     later = field or head.effective > max(state.earliest, now + state.lead)
     at = max(0, head.effective) if later else None
     document = _holding(head.document, checked_version(version))
-    return _change(state, state.routes[route], document, When(at, cancel_scheduled=True))
+    return _change(state, before, document, When(at, cancel_scheduled=True))
 
 
 def _holding(document: RoutingDocument, version: str) -> RoutingDocument:
@@ -128,7 +130,7 @@ def undo(
     Raises NotFound `E_NO_EARLIER` when there is none, Conflict `E_MOVED` when another route of
     the same change has changed since.
     """
-    head = _head(state, route)
+    head = known_route(state, route).head
     together = next((p.documents for p in past if p.entry.offset == head.offset), (head,))
     newest = {a.document.route: a for a in together}.values()
     undone = sorted(newest, key=lambda a: a.document.route != route)
@@ -168,7 +170,7 @@ def together(changes: Sequence[RoutingChanged]) -> RoutingChanged:
 def _unmoved(state: State, undone: Accepted) -> Accepted:
     """Return the head of a route if that is still the document to be undone."""
     route = undone.document.route
-    head = _head(state, route)
+    head = known_route(state, route).head
     if head.revision != undone.revision:
         raise Conflict(
             "E_MOVED",
@@ -298,14 +300,6 @@ def _split(before: RouteState | None, route: str) -> Split:
     if layer_of(split):
         return Split(salt=route)
     return Split(salt=split.salt or route) if split.by is SplitBy.PARTITION else split
-
-
-def _head(state: State, route: str) -> Accepted:
-    found = state.routes.get(route)
-    if found is None:
-        known = ", ".join(sorted(state.routes)) or "none"
-        raise NotFound("E_UNKNOWN_ROUTE", f"there is no route {route}", expected=f"one of {known}")
-    return found.head
 
 
 def _breaks(state: State, old: RoutingDocument, new: RoutingDocument) -> bool:

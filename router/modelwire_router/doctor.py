@@ -16,8 +16,8 @@ from modelwire.control.snapshots import beginning, snapshot_place
 from modelwire.control.state import State
 from modelwire_log.contract import START, Log
 from modelwire_log.open import open_log
-from modelwire_router.fleet import newest_reports
-from modelwire_router.readiness import HEARD_MS
+from modelwire_router.fleet import newest_reports, present
+from modelwire_router.readiness import live
 from modelwire_schemas.errors import ModelwireError, Rejected
 from modelwire_schemas.fleet import RUN_OUT
 
@@ -146,13 +146,12 @@ def _clock(log: Log, namespace: str) -> Finding:
 
 def _fleet(log: Log, namespace: str) -> Finding:
     reports = newest_reports(log, namespace)
-    now = max([int(time.time() * 1000), *(heard for _, heard in reports)])
-    live = [r for r, heard in reports if not r.goodbye and now - heard <= HEARD_MS]
-    hashes = {(r.offset, r.state_hash) for r in live if r.state_hash}
+    there = live(reports, present(reports))
+    hashes = {(r.offset, r.state_hash) for r in there if r.state_hash}
     split = len(hashes) != len({offset for offset, _ in hashes})
-    coded = [v for r in live for v in r.versions if v.code and v.code != RUN_OUT]
+    coded = [v for r in there for v in r.versions if v.code and v.code != RUN_OUT]
     refused = sorted({f"{v.version} {v.code}" for v in coded})
-    found = f"{len(live)} live"
+    found = f"{len(there)} live"
     if split:
         return Finding("fleet", ok=False, found=f"{found}, and they differ in state at one offset")
     if refused:

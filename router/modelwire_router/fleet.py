@@ -1,5 +1,8 @@
 """The fleet stream, read: the newest report of every instance."""
 
+from collections.abc import Iterable
+
+from modelwire.clock import SystemClock
 from modelwire_log.contract import Log
 from modelwire_router.reports import Reports
 from modelwire_router.tail import Tail
@@ -31,6 +34,11 @@ class FleetReader:
         for instance in silent:
             self._found.forget(instance)
         return self._found
+
+
+def present(reports: Iterable[tuple[FleetReport, int]]) -> int:
+    """Return the present (ms) by the log's clock as far as reports tell, else by this machine's."""
+    return max([SystemClock().now(), *(heard for _, heard in reports)])
 
 
 def newest_reports(log: Log, namespace: str) -> list[tuple[FleetReport, int]]:

@@ -12,7 +12,7 @@ from modelwire.routing.assign import CompiledDocument
 from modelwire.routing.batch import assign_batch
 from modelwire.routing.keys import Coordinates
 from modelwire_router.changes import replace_document
-from modelwire_router.readiness import HEARD_MS, enough
+from modelwire_router.readiness import enough, live
 from modelwire_router.rollout.documents import weighted
 from modelwire_router.rollout.machine import advance, begin
 from modelwire_router.rollout.plan import Exposure, Plan
@@ -128,14 +128,10 @@ def fetches(
     """Return what the live instances of a route have yet to fetch for these documents."""
     route, model = after[-1].document.route, after[-1].document.model
     named = dict.fromkeys(v for step in after for v in step.document.versions())
-    live = [
-        report
-        for report, heard in reports
-        if route in report.routes and not report.goodbye and now - heard <= HEARD_MS
-    ]
+    users = [report for report in live(reports, now) if route in report.routes]
     return [
         Fetch(r.instance, r.application, version, release.artifact.size, r.resident, _fits(held))
-        for r in sorted(live, key=lambda r: r.instance)
+        for r in sorted(users, key=lambda r: r.instance)
         for version in named
         if (release := state.release(model, version)) is not None
         and ((held := _held(r, model, version)) is None or held.state not in enough(r))

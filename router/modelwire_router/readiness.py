@@ -70,6 +70,11 @@ def enough(report: FleetReport) -> frozenset[str]:
     return PROBED if RESOURCE_FIRST in report.capabilities else WARM
 
 
+def live(reports: Iterable[tuple[FleetReport, int]], now: int) -> list[FleetReport]:
+    """Return the reports of the instances that are live at `now` (ms, the log's clock)."""
+    return [r for r, heard in reports if not r.goodbye and now - heard <= HEARD_MS]
+
+
 class Heard(NamedTuple):
     """A report, when (ms, the log's clock) it was taken, and which (model, version) are ready.
 

@@ -11,8 +11,8 @@ import click
 from modelwire.control.state import State
 from modelwire_router.changes import prepare
 from modelwire_router.cli.session import Session
-from modelwire_router.cli.waiting import LOOK_S, present
-from modelwire_router.fleet import FleetReader
+from modelwire_router.cli.waiting import LOOK_S
+from modelwire_router.fleet import FleetReader, present
 from modelwire_router.readiness import Readiness, Waiting, Why, named_by, readiness
 from modelwire_router.times import show_time
 from modelwire_schemas.errors import Rejected

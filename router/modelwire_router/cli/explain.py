@@ -8,15 +8,15 @@ from typing import Any
 import click
 import orjson
 
-from modelwire.control.history import documents, read_past
+from modelwire.control.history import read_past
 from modelwire.control.state import ALWAYS, Accepted
 from modelwire.routing.assign import CompiledDocument
 from modelwire.serving.settling import business_time
-from modelwire_router.cli.look import no_route
 from modelwire_router.cli.options import read_time
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.waiting import tell_way_back
 from modelwire_router.explaining import Met, met
+from modelwire_router.known import known_route
 from modelwire_router.rollout.layers import told_of
 from modelwire_router.rollout.telling import Row, numbers, standing_row
 from modelwire_router.times import show_time
@@ -61,20 +61,18 @@ def explain(
     was scored only now, that is told, too.
     """
     asked = Event(key, _fields(event), _headers(headers), _place(source))
+    known = known_route(session.state(), route)
     past = read_past(session.log(), session.namespace)
-    accepted = documents(past, route)
-    if not accepted:
-        raise no_route(route, session.state())
     now = int(time.time() * 1000)
     ts = now if at is None else read_time(at)
-    field = accepted[-1].document.time_field
+    field = known.time_field
     bt = business_time(asked.fields, field, ts) if field else ts
     found = met(past, route, ts, bt, offset)
     if found is None:
         raise NotFound("E_NO_DOCUMENT", f"route {route} had no document at {show_time(ts)}")
     row = _row(found, asked, now)
     session.data(row, "\n".join(_lines(found, row)))
-    tell_way_back(session, session.state().routes.get(route))
+    tell_way_back(session, known)
 
 
 def _row(found: Met, event: Event, now: int) -> dict[str, Any]:

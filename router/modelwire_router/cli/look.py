@@ -6,9 +6,10 @@ import click
 
 from modelwire.control.history import read_past
 from modelwire.control.state import State
-from modelwire_router.cli.session import Session
-from modelwire_router.cli.waiting import live_reports, present, tell_way_back, wait_until_none
-from modelwire_router.fleet import newest_reports
+from modelwire_router.cli.session import DEGRADED, TAKEN_BACK, Session
+from modelwire_router.cli.waiting import live_reports, tell_way_back, wait_until_none
+from modelwire_router.fleet import newest_reports, present
+from modelwire_router.known import known_route
 from modelwire_router.rollout.telling import standing_text
 from modelwire_router.times import show_time
 from modelwire_router.views import (
@@ -18,11 +19,8 @@ from modelwire_router.views import (
     history_rows,
     route_rows,
 )
-from modelwire_schemas.errors import NotFound, TimedOut
+from modelwire_schemas.errors import TimedOut
 from modelwire_schemas.rollout import Phase, Rollout
-
-TAKEN_BACK, DEGRADED = 7, 8
-"""Exit codes: a rollout was aborted or rolled back; some instances are not where they should be."""
 
 
 @click.command()
@@ -38,7 +36,9 @@ def status(session: Session, route: str | None, wait: bool, timeout: float) -> i
     With --wait it exits with 7 when a rollout was taken back, and with 8 when only some instances
     are there in time.
     """
-    state = _known(session.state(), route)
+    state = session.state()
+    if route is not None:
+        known_route(state, route)
     code = _waited(session, route, timeout) if wait else 0
     if wait:
         state = session.state()
@@ -125,7 +125,7 @@ def history(session: Session, route: str | None) -> None:
     past = read_past(session.log(), session.namespace)
     rows = history_rows(past, route)
     if route is not None and not rows:
-        raise no_route(route, session.state())
+        known_route(session.state(), route)
     columns = ["offset", "time", "what", "revision", "verdict", "by", "reason"]
     if not session.as_json:
         told = [row["rollout"] and standing_text(row["rollout"]) for row in rows]
@@ -149,15 +149,3 @@ def _late(session: Session, route: str | None) -> list[str]:
         for head in heads
         if head.document.route in report.routes and not has_warm(report, head)
     ]
-
-
-def _known(state: State, route: str | None) -> State:
-    if route is not None and route not in state.routes:
-        raise no_route(route, state)
-    return state
-
-
-def no_route(route: str, state: State) -> NotFound:
-    """Return the error of a route that is not there, with those that are."""
-    there = ", ".join(sorted(state.routes)) or "none"
-    return NotFound("E_UNKNOWN_ROUTE", f"there is no route {route}", expected=f"one of {there}")

@@ -12,9 +12,8 @@ from modelwire.scoring.events import Reading
 from modelwire_router.cli.options import yaml_file
 from modelwire_router.cli.routes import says_rollouts
 from modelwire_router.cli.session import Session
-from modelwire_router.cli.waiting import present
 from modelwire_router.document_file import read_documents
-from modelwire_router.fleet import newest_reports
+from modelwire_router.fleet import newest_reports, present
 from modelwire_router.forecast import (
     Events,
     Fetch,

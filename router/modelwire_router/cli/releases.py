@@ -8,6 +8,7 @@ import click
 from modelwire.control.history import read_past
 from modelwire_publisher.calls import withdraw as withdrawn
 from modelwire_router.cli.session import Session
+from modelwire_router.known import known_release
 from modelwire_router.plain import plain
 from modelwire_router.prune import Prunable, prunable, prune_chunks
 from modelwire_router.times import show_time
@@ -40,12 +41,7 @@ def releases(session: Session, model: str | None) -> None:
 def show(session: Session, model: str, version: str) -> None:
     """Show everything that a release says."""
     state = session.state()
-    known = state.release(model, version)
-    if known is None:
-        there = ", ".join(state.releases.get(model, {})) or "none"
-        raise NotFound(
-            "E_UNKNOWN_VERSION", f"{model} {version} is not released", expected=f"one of {there}"
-        )
+    known = known_release(state, model, version)
     past = read_past(session.log(), session.namespace)
     record = next(p.entry.record for p in past if p.entry.offset == known.offset)
     body = getattr(record, "body", None)

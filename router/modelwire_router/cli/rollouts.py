@@ -8,13 +8,14 @@ from pathlib import Path
 
 import click
 
-from modelwire.control.state import RouteState, State
+from modelwire.control.state import State
 from modelwire_router.changes import together
 from modelwire_router.cli.options import reason, yaml_file
 from modelwire_router.cli.proposals import proposed
 from modelwire_router.cli.session import Session
-from modelwire_router.cli.waiting import present
 from modelwire_router.decide import Standing, look
+from modelwire_router.fleet import present
+from modelwire_router.known import known_route
 from modelwire_router.observer import Observer
 from modelwire_router.reference import by_sample, check_sample, read_sample
 from modelwire_router.rollout import machine, plan_text
@@ -205,10 +206,7 @@ def _text(row: Row) -> str:
 
 
 def _last(state: State, route: str) -> Standing:
-    found: RouteState | None = state.routes.get(route)
-    if found is None:
-        known = ", ".join(sorted(state.routes)) or "none"
-        raise NotFound("E_UNKNOWN_ROUTE", f"there is no route {route}", expected=f"one of {known}")
+    found = known_route(state, route)
     rollout = found.head.document.rollout
     if rollout is None:
         raise NotFound(

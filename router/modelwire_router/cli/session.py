@@ -19,6 +19,9 @@ from modelwire_schemas.control import Body
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.names import name
 
+TAKEN_BACK, DEGRADED = 7, 8
+"""Exit codes: a rollout was aborted or rolled back; some instances are not where they should be."""
+
 
 class Session:
     """One call of the command line."""

@@ -1,13 +1,13 @@
 """Waiting: for the fleet, with a bound and a reason, and for somebody who confirms."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from modelwire.control.state import RouteState
 from modelwire.control.timeline import way_back
 from modelwire_router.cli.session import Session
-from modelwire_router.fleet import newest_reports
-from modelwire_router.readiness import HEARD_MS, enough
+from modelwire_router.fleet import newest_reports, present
+from modelwire_router.readiness import enough, live
 from modelwire_router.times import show_time
 from modelwire_schemas.errors import TimedOut
 from modelwire_schemas.fleet import FleetReport
@@ -18,14 +18,7 @@ LOOK_S = 0.2
 def live_reports(session: Session) -> list[FleetReport]:
     """Return the reports of the instances that are live."""
     reports = newest_reports(session.log(), session.namespace)
-    now = present(reports)
-    return [r for r, heard in reports if not r.goodbye and now - heard <= HEARD_MS]
-
-
-def present(reports: Iterable[tuple[FleetReport, int]]) -> int:
-    """Return the present (ms) by the log's clock as far as reports tell, else by this machine's."""
-    newest = max((heard for _, heard in reports), default=0)
-    return max(newest, int(time.time() * 1000))
+    return live(reports, present(reports))
 
 
 def tell_way_back(session: Session, route: RouteState | None) -> None:

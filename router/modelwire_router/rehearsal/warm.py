@@ -13,7 +13,8 @@ from modelwire.loading.probe import Prober
 from modelwire.loading.states import VersionState
 from modelwire.serving.servable import Servable, servable_of
 from modelwire_log.contract import Log
-from modelwire_schemas.errors import NotFound, Rejected
+from modelwire_router.known import known_release
+from modelwire_schemas.errors import Rejected
 
 Tell: TypeAlias = Callable[[Release, VersionState, str], None]
 """Hears how far a version is, with a detail such as `40 %`."""
@@ -21,11 +22,7 @@ Tell: TypeAlias = Callable[[Release, VersionState, str], None]
 
 def released(state: State, model: str, version: str) -> Release:
     """Return a release; raises NotFound `E_UNKNOWN_VERSION`, or Rejected `E_WITHDRAWN`."""
-    release = state.release(model, version)
-    if release is None:
-        there = ", ".join(state.releases.get(model, {})) or "none"
-        what = f"{model} {version} is not released"
-        raise NotFound("E_UNKNOWN_VERSION", what, expected=f"one of {there}")
+    release = known_release(state, model, version)
     if release.withdrawn:
         what = f"{model} {version} was withdrawn"
         raise Rejected("E_WITHDRAWN", what, todo="name another version")
