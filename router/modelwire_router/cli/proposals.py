@@ -59,11 +59,7 @@ def approve(session: Session, proposal: int, reason: str) -> None:
     """Approve a proposal by its number; the last approval needed makes the change."""
     body = RoutingApproved(proposal)
     verdict = session.submit(body, session.state(), reason=reason).verdict
-    revisions = {r.route: r.revision for r in verdict.revisions}
-    made = ", ".join(f"{route}@{revision}" for route, revision in revisions.items())
-    text = f"proposal {proposal}: {verdict.detail}"
-    row = {"offset": verdict.offset, "routes": revisions, "detail": verdict.detail}
-    session.data(row, f"{text}\nrevision {made}" if made else text)
+    session.made(verdict, f"proposal {proposal}: {verdict.detail}", detail=verdict.detail)
 
 
 @click.command()

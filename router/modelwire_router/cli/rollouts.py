@@ -249,11 +249,9 @@ def _send(
     if proposed(session, state, change, reason, told):
         return
     outcome = session.submit(change, state, reason=reason)
-    revisions = outcome.verdict.revisions
-    row = {"routes": {r.route: r.revision for r in revisions}, "told": told}
-    session.data(row, f"{told}\nrevision {', '.join(f'{r.route}@{r.revision}' for r in revisions)}")
+    session.made(outcome.verdict, told, told=told)
     for line in (told_layer(rule) for plan in begun for rule in plan.rules):
         if line:
             session.say(line)
     check_begun(begun, outcome.state)
-    session.say(f"next: modelwire get {revisions[0].route} -w")
+    session.say(f"next: modelwire get {outcome.verdict.revisions[0].route} -w")

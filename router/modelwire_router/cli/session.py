@@ -12,7 +12,7 @@ import orjson
 from modelwire.clock import SystemClock
 from modelwire.control.commands import By, Outcome, me, rehearse, submit
 from modelwire.control.reading import fold_log
-from modelwire.control.state import State
+from modelwire.control.state import State, Verdict
 from modelwire_log.contract import Log
 from modelwire_log.open import open_log
 from modelwire_schemas.control import Body
@@ -77,6 +77,13 @@ class Session:
         outcome = submit(self.log(), self.namespace, body, by, state=state, request_id=request_id)
         outcome.verdict.check()
         return outcome
+
+    def made(self, verdict: Verdict, text: str, **more: object) -> None:
+        """Print what a command has made: its record, and the revisions of routes, if any."""
+        routes = {r.route: r.revision for r in verdict.revisions}
+        revisions = ", ".join(f"{r.route}@{r.revision}" for r in verdict.revisions)
+        row = {"offset": verdict.offset, "routes": routes, **more}
+        self.data(row, f"{text}\nrevision {revisions}" if revisions else text)
 
     def data(self, row: Mapping[str, Any], text: str) -> None:
         """Print one result: an object with --json, else a line for people."""

@@ -2,7 +2,6 @@
 
 import click
 
-from modelwire.control.state import Verdict
 from modelwire.control.timeline import under_way
 from modelwire_router.cli.options import reason
 from modelwire_router.cli.session import Session
@@ -17,7 +16,7 @@ def freeze(session: Session, route: str, reason: str) -> None:
     """Stop every automatic change of ROUTE, rollbacks included; people still may change it."""
     body = RouteFrozen(route, frozen=True)
     verdict = session.submit(body, session.state(), reason=reason).verdict
-    _tell(session, verdict, f"{route}: {verdict.detail or 'frozen'}")
+    session.made(verdict, f"{route}: {verdict.detail or 'frozen'}")
     session.say(f"next: modelwire unfreeze {route} --reason …")
 
 
@@ -29,7 +28,7 @@ def unfreeze(session: Session, route: str, reason: str) -> None:
     """Let automatic changes of ROUTE go on."""
     body = RouteFrozen(route, frozen=False)
     verdict = session.submit(body, session.state(), reason=reason).verdict
-    _tell(session, verdict, f"{route}: {verdict.detail or 'goes on'}")
+    session.made(verdict, f"{route}: {verdict.detail or 'goes on'}")
 
 
 @click.command()
@@ -43,10 +42,4 @@ def abort(session: Session, route: str, reason: str) -> None:
     rollout = under_way(known, state.earliest) if known else None
     body = RolloutAborted(route, rollout.id if rollout else "none")
     verdict = session.submit(body, state, reason=reason or "abort").verdict
-    _tell(session, verdict, f"{route}: rollout {body.rollout} aborted")
-
-
-def _tell(session: Session, verdict: Verdict, text: str) -> None:
-    row = {"offset": verdict.offset, "routes": {r.route: r.revision for r in verdict.revisions}}
-    revisions = ", ".join(f"{r.route}@{r.revision}" for r in verdict.revisions)
-    session.data(row, f"{text}\nrevision {revisions}" if revisions else text)
+    session.made(verdict, f"{route}: rollout {body.rollout} aborted")
