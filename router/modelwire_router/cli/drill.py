@@ -13,6 +13,7 @@ from modelwire_log.contract import Log
 from modelwire_router.cli.options import read_duration, yaml_file
 from modelwire_router.cli.rollouts import plans_of
 from modelwire_router.cli.session import Session
+from modelwire_router.cli.telling import Teller
 from modelwire_router.drill.feeding import Again, Feed, Landing
 from modelwire_router.drill.outcome import Outcome
 from modelwire_router.drill.planted import Planted, planted, versions
@@ -64,7 +65,6 @@ def drill(
     """
     from modelwire.config import read_config
     from modelwire.scoring.events import Reading
-    from modelwire_router.cli.rehearse import Teller
     from modelwire_router.drill.play import Drill, Ground
     from modelwire_router.drill.spoiled import Bad
     from modelwire_router.rehearsal.warm import released, warmed
@@ -83,7 +83,7 @@ def drill(
     if grown.left_out:
         session.say(f"left out, as a drill cannot measure it: {', '.join(grown.left_out)}")
     with (
-        warmed(log, config, Teller(session).state) as warm,
+        warmed(log, config, Teller(session).tell) as warm,
         tempfile.TemporaryDirectory(prefix="modelwire-drill-") as folder,
     ):
         loaded = {release.version: warm(release) for release in dict.fromkeys(there.values())}

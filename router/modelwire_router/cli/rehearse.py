@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ import orjson
 
 from modelwire.config import read_config
 from modelwire.control.state import Release
-from modelwire.loading.states import VersionState
 from modelwire.scoring.labelling import give
 from modelwire.scoring.labels import Joined, Joiner, Terms
 from modelwire.scoring.streams import require
@@ -21,6 +20,7 @@ from modelwire_router.cli import drawing, rehearsed
 from modelwire_router.cli.options import yaml_file
 from modelwire_router.cli.rollouts import plans_of
 from modelwire_router.cli.session import Session
+from modelwire_router.cli.telling import Teller
 from modelwire_router.reference import by_sample, check_sample, read_sample
 from modelwire_router.rehearsal.compare import (
     Sides,
@@ -41,9 +41,6 @@ from modelwire_schemas.telemetry import Output
 
 MOST = 200_000
 """So many events are scored, at most."""
-
-TELL_S = 2.0
-"""Seconds between two words on how far it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +104,7 @@ def rehearse(
     stage = Stage(session, stream, events, labels, Terms(route="", **terms))
     config = read_config(os.environ, log=session.url, namespace=session.namespace, cache=cache)
     found: list[Rehearsal] = []
-    with warmed(log, config, Teller(session).state) as warm:
+    with warmed(log, config, Teller(session).tell) as warm:
         for one in wanted:
             pair = Pair(one.plan.route, candidate=warm(one.candidate), stable=warm(one.stable))
             found.append(_rehearsed(stage, one, pair))
@@ -120,28 +117,6 @@ def rehearse(
         rehearsed.draw(plot, found)
         session.say(f"drawn in {plot}")
     return int(any(each.judgement is Judgement.FAIL for each in found))
-
-
-class Teller:
-    """Tells people how far it is, now and then."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._told = time.monotonic()
-
-    def state(self, release: Release, state: VersionState, detail: str) -> None:
-        """Take the news of a version on its way."""
-        self._tell(f"{release.model} {release.version}: {state} {detail}")
-
-    def each(self, route: str, done: Iterable[int], of: int) -> None:
-        """Go through what is done, until all is."""
-        for count in done:
-            self._tell(f"{route}: {count:,} of {of:,} events")
-
-    def _tell(self, text: str) -> None:
-        if time.monotonic() - self._told > TELL_S:
-            self._told = time.monotonic()
-            self._session.say(text.strip())
 
 
 def _check(last: int, plot: Path | None, labels: str, field: str) -> None:
@@ -173,7 +148,9 @@ def _rehearsed(stage: Stage, wanted: Wanted, pair: Pair) -> Rehearsal:
     plan, size = wanted.plan, len(stage.events.fields)
     labels = _labels(stage, plan, pair) if stage.labels else None
     play = Play(pair, labels, watched(plan, wanted.sample))
-    Teller(stage.session).each(plan.route, play.run(stage.events), size)
+    teller = Teller(stage.session)
+    for done in play.run(stage.events):
+        teller.tell(f"{plan.route}: {done:,} of {size:,} events")
     joined = None if labels is None else _joined(stage, labels.joiner)
     sides = Sides(play.windows(), plan.candidate, plan.stable, wanted.sample)
     return Rehearsal(

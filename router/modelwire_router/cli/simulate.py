@@ -1,7 +1,6 @@
 """`modelwire simulate`: what a rollout file would do with a good and with a bad candidate."""
 
 import os
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -16,6 +15,7 @@ import orjson
 
 from modelwire_router.cli import drawing
 from modelwire_router.cli.session import Session
+from modelwire_router.cli.telling import Teller
 from modelwire_router.feed import read_events
 from modelwire_router.rollout.plan import Exposure, Plan
 from modelwire_router.rollout_file.reading import Wanted, read_rollouts
@@ -27,9 +27,6 @@ from modelwire_schemas.errors import Rejected
 
 WORTH = 20
 """So many runs are worth other processes."""
-
-TELL_S = 2.0
-"""Seconds between two words on how far it is."""
 
 MOST_EVENTS = 200_000
 """So many recorded events are taken, the first ones."""
@@ -189,11 +186,9 @@ def _played(case: Case, seeds: Sequence[tuple[int, ...]], processes: int) -> Ite
 
 def _told(session: Session, candidate: str, runs: Iterable[Run], of: int) -> Iterator[Run]:
     """Pass the runs on, and tell people how far it is."""
-    told = time.monotonic()
+    teller = Teller(session)
     for number, run in enumerate(runs, 1):
-        if time.monotonic() - told > TELL_S:
-            told = time.monotonic()
-            session.say(f"{candidate}: {number} of {of} runs")
+        teller.tell(f"{candidate}: {number} of {of} runs")
         yield run
 
 

@@ -13,6 +13,7 @@ from modelwire_log.contract import START, Log, Message, Record
 from modelwire_log.envelope import open_envelope
 from modelwire_log.whole import size
 from modelwire_router.cli.session import Session
+from modelwire_router.cli.telling import Teller
 from modelwire_router.feed import Fed, read_events
 from modelwire_router.plain import plain
 from modelwire_router.retained import partitions_of
@@ -55,7 +56,7 @@ def feed(
 def _feed(
     session: Session, log: Log, stream: str, events: Iterator[Fed], rate: float | None
 ) -> int:
-    started = told = time.monotonic()
+    started, teller = time.monotonic(), Teller(session)
     sent = 0
     batch: list[Message] = []
     size = BATCH if rate is None else max(1, min(BATCH, int(rate / 50)))
@@ -68,9 +69,7 @@ def _feed(
         batch.clear()
         if rate is not None:
             time.sleep(max(0.0, started + sent / rate - time.monotonic()))
-        if time.monotonic() - told > 2:
-            told = time.monotonic()
-            session.say(f"{sent} events, {sent / (told - started):.0f}/s")
+        teller.tell(f"{sent} events, {sent / (time.monotonic() - started):.0f}/s")
     if batch:
         log.append_batch(stream, batch)
     return sent + len(batch)

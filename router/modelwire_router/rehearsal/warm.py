@@ -16,8 +16,8 @@ from modelwire_log.contract import Log
 from modelwire_router.known import known_release
 from modelwire_schemas.errors import Rejected
 
-Tell: TypeAlias = Callable[[Release, VersionState, str], None]
-"""Hears how far a version is, with a detail such as `40 %`."""
+Tell: TypeAlias = Callable[[str], None]
+"""Hears how far a version is: `flights-late 2: fetching 40 %`."""
 
 
 def released(state: State, model: str, version: str) -> Release:
@@ -45,7 +45,7 @@ def warmed(log: Log, config: Config, tell: Tell) -> Generator[Callable[[Release]
             held.enter_context(closing(cache.hold(release.artifact.digest)))
 
             def told(state: VersionState, detail: str = "") -> None:
-                tell(release, state, detail)
+                tell(f"{release.model} {release.version}: {state} {detail}")
 
             try:
                 servable = servable_of(release, *bringer.prepare(release, told)())
