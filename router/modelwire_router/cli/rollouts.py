@@ -22,7 +22,7 @@ from modelwire_router.rollout import machine, plan_text
 from modelwire_router.rollout.layers import allotted, check_begun, told as told_layer
 from modelwire_router.rollout.plan import Plan
 from modelwire_router.rollout.telling import Row, numbers
-from modelwire_router.rollout.view import rollout_row
+from modelwire_router.rollout_view import rollout_row
 from modelwire_schemas.errors import NotFound, Rejected
 from modelwire_schemas.rollout import Phase
 from modelwire_schemas.routing import RoutingChanged

@@ -29,7 +29,7 @@ from modelwire_router.rollout.plan import (
     SetWeight,
 )
 from modelwire_router.rollout.telling import numbers
-from modelwire_router.rollout.view import rollout_row
+from modelwire_router.rollout_view import rollout_row
 from modelwire_schemas.rollout import Judgement, Phase
 from modelwire_schemas.routing import BUCKETS, Shadow
 from tests.router.rollout.test_machine import MINUTE, NOW, accepted, made, plan, rollout, served
