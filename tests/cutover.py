@@ -20,8 +20,8 @@ import orjson
 
 from modelwire.clock import SystemClock
 from modelwire.config import read_config
-from modelwire.control.history import documents, in_force_then, read_past
-from modelwire.control.reading import control_place
+from modelwire.control.history import documents, in_force_then
+from modelwire.control.reading import control_place, read_past
 from modelwire.control.state import Accepted
 from modelwire.hooks import Hooks
 from modelwire.models import Models

@@ -5,9 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from modelwire.control.fold import steps
-from modelwire.control.history import Past
-from modelwire.control.state import State
+from modelwire.control.history import past_of
 from modelwire.control.timeline import in_force
 from modelwire_router.changes import When, flip, prepare, replace_document, split, undo
 from modelwire_schemas.errors import Conflict, NotFound, Rejected
@@ -40,10 +38,6 @@ from tests.consumer_sdk.control.making import (
 from tests.consumer_sdk.control.rollouts import stepped
 
 
-def past(book: Book) -> list[Past]:
-    return [Past(*step) for step in steps(State(), book.entries)]
-
-
 def flips(*versions: str) -> Book:
     """Return a book in which one version after the other had everything."""
     book = Book()
@@ -61,7 +55,7 @@ def test_an_undo_copies_rules_and_never_a_rollout() -> None:
     book.wait(MINUTE)
     book.must(stepped(book, 900, 3, step=1))
     book.wait(MINUTE)
-    asked = undo(book.state, past(book), ROUTE, step=True)
+    asked = undo(book.state, past_of(book.entries), ROUTE, step=True)
     assert asked.changes[0].document.rollout is None
     assert not asked.automatic
     book.must(asked)
@@ -82,7 +76,7 @@ def test_a_persons_change_ends_the_rollout(by_split: bool) -> None:  # noqa: FBT
 
 def took_back(book: Book, *, step: bool = False, to: int | None = None) -> str | None:
     """Undo, and return the version that has everything then; the fold must take it."""
-    asked = undo(book.state, past(book), ROUTE, step=step, to=to)
+    asked = undo(book.state, past_of(book.entries), ROUTE, step=step, to=to)
     assert asked.at_once
     book.must(asked)
     return document_of(book).sole_version()
@@ -279,7 +273,7 @@ def test_undos_pass_by_what_was_only_prepared() -> None:
     book = prepared_flips("1", "2", "3")
     assert [took_back(book), took_back(book)] == ["2", "1"]
     with pytest.raises(NotFound, match="E_NO_EARLIER"):
-        undo(book.state, past(book), ROUTE)
+        undo(book.state, past_of(book.entries), ROUTE)
 
 
 def test_an_undo_right_after_preparing_takes_just_that_back() -> None:
@@ -351,14 +345,14 @@ def test_undos_go_further_back_every_time() -> None:
     book = flips("1", "2", "3")
     assert [took_back(book), took_back(book)] == ["2", "1"]
     with pytest.raises(NotFound, match="E_NO_EARLIER"):
-        undo(book.state, past(book), ROUTE)
+        undo(book.state, past_of(book.entries), ROUTE)
 
 
 def test_steps_back_go_further_every_time() -> None:
     book = flips("1", "2", "3")
     assert [took_back(book, step=True), took_back(book, step=True)] == ["2", "1"]
     with pytest.raises(NotFound, match="E_NO_EARLIER"):
-        undo(book.state, past(book), ROUTE, step=True)
+        undo(book.state, past_of(book.entries), ROUTE, step=True)
 
 
 def test_what_was_undone_is_skipped_after_a_new_flip() -> None:
@@ -382,7 +376,7 @@ def test_there_is_no_going_back_to_a_revision_that_never_was() -> None:
     book = flips("1", "2")
     for revision in (0, 2, 7):
         with pytest.raises(NotFound, match="E_NO_EARLIER"):
-            undo(book.state, past(book), ROUTE, to=revision)
+            undo(book.state, past_of(book.entries), ROUTE, to=revision)
 
 
 def test_a_route_that_is_not_there_can_not_be_undone() -> None:
@@ -420,9 +414,9 @@ def test_a_change_of_several_routes_is_not_undone_when_one_has_moved_on() -> Non
     book = two_routes()
     book.must(flip(book.state, "early", "1"))
     with pytest.raises(Conflict, match="E_MOVED: route early") as moved:
-        undo(book.state, past(book), ROUTE)
+        undo(book.state, past_of(book.entries), ROUTE)
     assert "ann at offset" in str(moved.value)
-    assert undo(book.state, past(book), "early").changes[0].restores == 3
+    assert undo(book.state, past_of(book.entries), "early").changes[0].restores == 3
 
 
 def test_an_undo_over_a_break_of_contract_says_so_and_others_do_not() -> None:
@@ -449,7 +443,7 @@ def test_an_undo_over_another_draw_says_that_keys_are_reshuffled() -> None:
 def test_an_undo_to_a_version_that_was_withdrawn_is_rejected() -> None:
     book = flips("1", "2")
     book.must(withdrawal("1"))
-    assert book.say(undo(book.state, past(book), ROUTE)).code == "E_WITHDRAWN"
+    assert book.say(undo(book.state, past_of(book.entries), ROUTE)).code == "E_WITHDRAWN"
 
 
 def test_an_undo_displaces_what_was_scheduled() -> None:

@@ -7,8 +7,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from modelwire.control.history import read_past
-from modelwire.control.reading import fold_log
+from modelwire.control.reading import fold_log, read_past
 from modelwire.loading.cache import Cache
 from modelwire.loading.fetch import fetch
 from modelwire.loading.probe import Prober

@@ -3,8 +3,7 @@
 from dataclasses import replace
 from itertools import count, product
 
-from modelwire.control.fold import steps
-from modelwire.control.history import Past
+from modelwire.control.history import past_of
 from modelwire.control.state import ALWAYS, Accepted, RouteState, State
 from modelwire.control.timeline import displaced, way_back
 from modelwire_router.changes import undo
@@ -142,7 +141,7 @@ class People:
 
     def _undo(self, state: State) -> Body | None:
         entries = self._control.entries[: state.offset + 1]
-        past = [Past(*step) for step in steps(State(), entries)]
+        past = past_of(entries)
         try:
             return undo(state, past, ROUTE, step=self._world.chance(0.4))
         except ModelwireError:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from modelwire.control.history import read_past
-from modelwire.control.reading import control_place
+from modelwire.control.reading import control_place, read_past
 from modelwire.control.state import RouteState, Verdict
 from modelwire_log.kafka.log import KafkaLog
 from modelwire_log.kafka.setup import create_topics

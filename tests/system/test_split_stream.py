@@ -13,7 +13,8 @@ from typing import Any
 import orjson
 import pytest
 
-from modelwire.control.history import documents, in_force_then, read_past
+from modelwire.control.history import documents, in_force_then
+from modelwire.control.reading import read_past
 from modelwire.door import connect
 from modelwire.routing.assign import CompiledDocument
 from modelwire.scoring.scorer import Job, Scorer

@@ -1,13 +1,10 @@
-"""The past, read from the log: every command with its verdict, every document that ever held."""
+"""The past: every command with its verdict, every document that ever held; pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from modelwire.control.fold import steps
-from modelwire.control.reading import control_place, entries_up_to
 from modelwire.control.state import Accepted, Entry, State, Verdict
-from modelwire_log.contract import START, Log
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +16,9 @@ class Past:
     documents: tuple[Accepted, ...]
 
 
-def read_past(
-    log: Log, namespace: str, *, last: int | None = None, timeout: float = 5.0
-) -> list[Past]:
-    """Fold the whole control log record by record; off the event path, for people and for undo.
-
-    With `last`, up to that offset.
-    """
-    place = control_place(namespace)
-    end = log.end(place, timeout=timeout) if last is None else last
-    entries = entries_up_to(log, namespace, START, end, timeout=timeout)
-    return [Past(*step) for step in steps(State(), chain.from_iterable(entries))]
+def past_of(entries: Iterable[Entry]) -> list[Past]:
+    """Return what became of every entry of a control log, from its first one on."""
+    return [Past(*step) for step in steps(State(), entries)]
 
 
 def documents(past: Iterable[Past], route: str) -> list[Accepted]:

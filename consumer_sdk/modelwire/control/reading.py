@@ -1,11 +1,13 @@
-"""Reading the control log: records into entries, and the fold of a prefix of it."""
+"""Reading the control log: records into entries, the fold of a prefix of it, its whole past."""
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 from modelwire.control.fold import fold
+from modelwire.control.history import Past, past_of
 from modelwire.control.snapshots import beginning
 from modelwire.control.state import Entry, State, Verdict
-from modelwire_log.contract import Log, Place, Record
+from modelwire_log.contract import START, Log, Place, Record
 from modelwire_log.envelope import open_envelope
 from modelwire_schemas.control import ControlRecord
 from modelwire_schemas.errors import ModelwireError, Rejected, TooNew
@@ -87,3 +89,15 @@ def fold_log(
             for entry, verdict in zip(entries, verdicts, strict=True):
                 each(entry, verdict)
     return state
+
+
+def read_past(
+    log: Log, namespace: str, *, last: int | None = None, timeout: float = 5.0
+) -> list[Past]:
+    """Fold the whole control log record by record; off the event path, for people and for undo.
+
+    With `last`, up to that offset.
+    """
+    end = log.end(control_place(namespace), timeout=timeout) if last is None else last
+    entries = entries_up_to(log, namespace, START, end, timeout=timeout)
+    return past_of(chain.from_iterable(entries))

@@ -3,7 +3,8 @@
 import threading
 from collections.abc import Sequence
 
-from modelwire.control.history import documents, in_force_then, read_past
+from modelwire.control.history import documents, in_force_then
+from modelwire.control.reading import read_past
 from modelwire.control.state import Accepted
 from modelwire_log.contract import Log
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import orjson
 
-from modelwire.control.history import read_past
+from modelwire.control.reading import read_past
 from modelwire.control.state import ALWAYS, Accepted
 from modelwire.routing.assign import CompiledDocument
 from modelwire.serving.settling import business_time

@@ -4,7 +4,7 @@ import time
 
 import click
 
-from modelwire.control.history import read_past
+from modelwire.control.reading import read_past
 from modelwire.control.state import State
 from modelwire_router.cli.session import DEGRADED, TAKEN_BACK, Session
 from modelwire_router.cli.waiting import live_reports, tell_way_back, wait_until_none

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import click
 
-from modelwire.control.history import read_past
+from modelwire.control.reading import read_past
 from modelwire_publisher.calls import withdraw as withdrawn
 from modelwire_router.cli.session import Session
 from modelwire_router.known import known_release

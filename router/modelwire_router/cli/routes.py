@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from modelwire.clock import SystemClock
-from modelwire.control.history import read_past
+from modelwire.control.reading import read_past
 from modelwire.control.state import ALWAYS, State, Verdict
 from modelwire_router.changes import (
     When,

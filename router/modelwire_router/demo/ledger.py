@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from modelwire.control.history import documents, read_past
+from modelwire.control.history import documents
+from modelwire.control.reading import read_past
 from modelwire.control.state import Accepted
 from modelwire.routing.assign import CompiledDocument
 from modelwire_log.contract import Log, Record

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from modelwire.control.history import Past, read_past
-from modelwire.control.reading import control_place
+from modelwire.control.history import Past
+from modelwire.control.reading import control_place, read_past
 from modelwire.control.state import Accepted
 from modelwire_log.contract import Log
 from modelwire_router.analysis.srm import NAME as SAMPLE_RATIO

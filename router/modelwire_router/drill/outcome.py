@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import orjson
 
-from modelwire.control.history import documents, read_past
+from modelwire.control.history import documents
+from modelwire.control.reading import read_past
 from modelwire_log.contract import Log
 from modelwire_log.whole import all_records
 from modelwire_router.drill.planted import Planted

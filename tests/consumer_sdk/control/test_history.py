@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from modelwire.control.commands import By, submit
-from modelwire.control.history import documents, in_force_then, read_past
-from modelwire.control.reading import fold_log
+from modelwire.control.history import documents, in_force_then
+from modelwire.control.reading import fold_log, read_past
 from modelwire.control.saved import state_hash
 from modelwire.control.state import State
 from modelwire_log.contract import Message

@@ -12,7 +12,8 @@ import orjson
 import pytest
 
 from modelwire.config import read_config
-from modelwire.control.history import documents, in_force_then, read_past
+from modelwire.control.history import documents, in_force_then
+from modelwire.control.reading import read_past
 from modelwire.models import Models
 from modelwire.routing.assign import CompiledDocument
 from modelwire.scoring.events import Reading
