@@ -3,10 +3,12 @@
 Values are mappings with text as keys, lists, text, numbers, bools and null; a date is text.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from modelwire_publisher.staging import opened
 from modelwire_schemas.errors import Fault, Rejected
@@ -15,6 +17,9 @@ MOST = 256 * 1024
 """Bytes of a file; one that people write has some hundred."""
 
 DEEPEST = 32
+
+PLAIN = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?", re.ASCII)
+"""A number that looks like the number that it is."""
 
 Steps: TypeAlias = tuple[str | int, ...]
 """The way to a part of a document: keys and positions."""
@@ -84,8 +89,28 @@ def read(content: bytes, file: str) -> tuple[tuple[Document, ...], tuple[Fault, 
         line = content.count(b"\n", 0, error.start) + 1
         return (), (_fault(file, Spot(line, 1), "the file is not text", "UTF-8"),)
     except yaml.reader.ReaderError as error:
-        return (), (_fault(file, Spot(1, 1), str(error)),)
+        line = content.count(b"\n", 0, error.position) + 1
+        return (), (_fault(file, Spot(line, 1), f"a control character, {error.character:#04x}"),)
     return reader.documents(), tuple(reader.faults)
+
+
+def misread(document: Document, file: str) -> Iterator[tuple[Steps, Fault]]:
+    """Yield what YAML reads as something else than it looks like: NO, on, 012, 1_000, 1:30."""
+    for steps, spot in document.values.items():
+        value = reduce(_inside, steps, document.value) if spot.text else None
+        if isinstance(value, bool):
+            other = f"{value}".lower()
+            plain, what = spot.text == other, f"{spot.text} is read as {other}"
+        elif isinstance(value, int | float):
+            other = f"{value}"
+            plain, what = bool(PLAIN.fullmatch(spot.text)), f"{spot.text} is read as {other}"
+        else:
+            continue
+        if plain:
+            continue
+        expected = f'"{spot.text}" for text, or {other}'
+        todo = "put it in quotes"
+        yield steps, Fault(file, spot.line, spot.column, "E_YAML", what, expected, todo)
 
 
 def _check_size(size: int, where: str) -> None:
@@ -228,6 +253,10 @@ class _Reader:
 
     def _wrong(self, spot: Spot, what: str, expected: str = "plain YAML") -> None:
         self.faults.append(_fault(self._file, spot, what, expected))
+
+
+def _inside(value: object, step: str | int) -> object:
+    return cast("Any", value)[step]
 
 
 def _spot(mark: Any) -> Spot:  # noqa: ANN401 - yaml's own

@@ -11,11 +11,13 @@ from modelwire.loading.files import check_room, full_disk_told
 from modelwire_schemas.errors import NotFound, Rejected, Unavailable
 
 PIECE = 8 * 1024 * 1024
-LOOK = "look for it with ls"
 """Bytes that move at a time, and between two words on how far it is."""
 
 MOST = 4 * 1024**3
 """Bytes of the largest file that is published."""
+
+LOOK = "look for it with ls"
+"""What to do about a file that is not there."""
 
 
 class Opened(NamedTuple):

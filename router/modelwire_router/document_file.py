@@ -6,8 +6,8 @@ from typing import Any, TypeVar, cast
 
 from modelwire.control.state import State
 from modelwire.routing.ranges import from_percent, reweigh
-from modelwire_publisher.plain_yaml import load_file
-from modelwire_schemas.errors import Rejected
+from modelwire_publisher.plain_yaml import load, misread, read, read_file
+from modelwire_schemas.errors import Rejected, RejectedFile
 from modelwire_schemas.names import name, version
 from modelwire_schemas.release import Scalar
 from modelwire_schemas.routing import (
@@ -46,9 +46,17 @@ def read_documents(path: Path, state: State) -> list[RoutingDocument]:
 
     A variant says `weight` in percent, or `buckets`; weights become the ranges that move the
     fewest keys from the document in `state` (R26). Raises Rejected `E_DOCUMENT` with the place in
-    the file, and what the words in it raise: `E_VERSION`, `E_WEIGHTS`, `E_NAME`.
+    the file, and what the words in it raise: `E_VERSION`, `E_WEIGHTS`, `E_NAME`; RejectedFile
+    for what YAML reads as something else, as an unquoted NO.
     """
-    content = load_file(path)
+    plain = read_file(path)
+    odd = [f for each in read(plain, str(path))[0] for _, f in misread(each, str(path))]
+    if odd:
+        raise RejectedFile(odd)
+    content = load(plain, where=str(path))
+    if content is None:
+        expected = "kind: Rollout, or a document with route: and rules:"
+        raise Rejected("E_EMPTY", "the file says nothing", where=str(path), expected=expected)
     said = cast("list[object]", content) if isinstance(content, list) else [content]
     return [_document(one, f"{path.name}[{i}]", state) for i, one in enumerate(said)]
 

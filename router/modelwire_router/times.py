@@ -37,7 +37,7 @@ def moment(text: str) -> int:
             expected="2026-12-01T00:00:00Z, or ms since 1970 UTC",
         ) from None
     if found.tzinfo is None:
-        raise Rejected("E_TIME", f"{text!r} has no zone", expected=f"{text}Z")
+        raise Rejected("E_TIME", f"{text!r} has no zone", expected=f"{found.isoformat()}Z")
     return int(found.timestamp() * 1000)
 
 

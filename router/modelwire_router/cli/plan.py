@@ -10,6 +10,7 @@ import click
 from modelwire.control.state import State
 from modelwire.scoring.events import Reading
 from modelwire_router.cli.options import yaml_file
+from modelwire_router.cli.rollouts import plans_of
 from modelwire_router.cli.routes import says_rollouts
 from modelwire_router.cli.session import Session
 from modelwire_router.document_file import read_documents
@@ -26,7 +27,6 @@ from modelwire_router.forecast import (
 )
 from modelwire_router.retained import newest_events
 from modelwire_router.rollout.layers import allotted
-from modelwire_router.rollout_file.reading import read_rollouts
 from modelwire_router.views import shares
 from modelwire_schemas.errors import Rejected
 
@@ -50,7 +50,7 @@ def plan(session: Session, path: Path, stream: str, last: int, key_field: str) -
     if not 0 < last <= MOST:
         raise Rejected("E_OPTION", f"--last {last}", expected=f"1 to {MOST}")
     state = session.state()
-    wanted = _wanted(path, state)
+    wanted = _wanted(session, path, state)
     events = _events(session, stream, last, key_field) if stream else None
     reports = newest_reports(session.log(), session.namespace)
     for route, found in wanted.items():
@@ -67,9 +67,9 @@ STEP_COLUMNS = ["route", "step", "weights", "events", "keys", "keys_in_all", "ve
 FETCH_COLUMNS = ["route", "instance", "version", "bytes", "resident", "fits"]
 
 
-def _wanted(path: Path, state: State) -> dict[str, list[Step]]:
+def _wanted(session: Session, path: Path, state: State) -> dict[str, list[Step]]:
     if says_rollouts(path):
-        plans = allotted([one.plan for one in read_rollouts((path,), None)], state)
+        plans = allotted(plans_of(session, path, None), state)
         return {plan.route: steps(plan, state) for plan in plans}
     documents = read_documents(path, state)
     return {document.route: document_steps(document, state) for document in documents}

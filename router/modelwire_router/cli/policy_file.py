@@ -5,7 +5,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any, cast
 
-from modelwire_publisher.plain_yaml import Document, Spot, Steps, read, read_file
+from modelwire_publisher.plain_yaml import Document, Spot, Steps, misread, read, read_file
 from modelwire_router.cli.options import read_time
 from modelwire_router.times import show_time
 from modelwire_schemas.errors import Fault, Rejected, RejectedFile
@@ -30,7 +30,7 @@ def read_policy(path: Path, lead: int) -> PolicySet:
     reader = _Reader(documents[0], str(path))
     policy = reader.policy(lead)
     if reader.faults:
-        raise RejectedFile(reader.faults)
+        raise RejectedFile(sorted(reader.faults, key=lambda fault: (fault.line, fault.column)))
     return policy
 
 
@@ -62,7 +62,9 @@ class _Reader:
     """Reads one document; what is wrong is noted, and reading goes on."""
 
     def __init__(self, document: Document, file: str) -> None:
-        self.faults: list[Fault] = []
+        odd = dict(misread(document, file))
+        self.faults = [*odd.values()]
+        self._odd = odd.keys()
         self._document = document
         self._file = file
 
@@ -83,7 +85,7 @@ class _Reader:
             self._wrong((*at, other), f"{other} in a right to {act}", kind, key=True)
         names = self._words((*at, kind), least=1)
         authors, roles = self._words((*at, "authors")), self._words((*at, "roles"))
-        if not authors and not roles:
+        if not self._said((*at, "authors")) and not self._said((*at, "roles")):
             self._wrong(at, "nobody has this right", "authors or roles")
         return Right(act, names, authors, roles)
 
@@ -130,7 +132,7 @@ class _Reader:
         for place, word in found:
             if not isinstance(word, str) or not word:
                 self._wrong(place, f"{word!r:.80}", "a name or a pattern, as text")
-        if len(found) < least:
+        if least and not self._said(at):
             self._wrong(at, f"{at[-1]} is empty", 'names or patterns, as ["flights-*"]')
         return tuple(word for _, word in found if isinstance(word, str))
 
@@ -138,14 +140,14 @@ class _Reader:
         said = self._said(at)
         if isinstance(said, int) and not isinstance(said, bool) and said >= least:
             return said
-        self._wrong(at, f"{at[-1]} is {said!r:.80}", f"a whole number, {least} or more")
+        self._wrong(at, _is(at, said), f"a whole number, {least} or more")
         return least
 
     def _time(self, at: Steps) -> int | None:
         said = self._said(at)
         if not isinstance(said, str | int):
             expected = "2026-12-24T00:00:00Z, or ms since 1970 UTC"
-            self._wrong(at, f"{at[-1]} is {said!r:.80}", expected)
+            self._wrong(at, _is(at, said), expected)
             return None
         try:
             return read_time(f"{said}")
@@ -167,8 +169,14 @@ class _Reader:
     def _wrong(
         self, at: Steps, what: str, expected: str, code: str = "E_POLICY", *, key: bool = False
     ) -> None:
+        if at in self._odd:
+            return  # what it was read as is no news
         spot = _spot(self._document, at, key=key)
         self.faults.append(Fault(self._file, spot.line, spot.column, code, what, expected))
+
+
+def _is(at: Steps, said: object) -> str:
+    return f"no {at[-1]}" if said is None else f"{at[-1]} is {said!r:.80}"
 
 
 def _inside(value: Any, step: str | int) -> Any:  # noqa: ANN401 - any plain data

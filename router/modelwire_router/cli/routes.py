@@ -163,12 +163,15 @@ def apply(
 
 
 def says_rollouts(path: Path) -> bool:
-    """Whether a file says `kind:` at its top, as rollout files do and documents do not."""
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError:
-        return False
-    return any(line.startswith(b"kind:") for line in lines)
+    """Whether a file names a kind, as rollout files do and documents do not; see `read_file`."""
+    from modelwire_publisher.plain_yaml import read, read_file
+
+    content = read_file(path)
+    documents, _ = read(content, str(path))
+    said = [document.value for document in documents]
+    return any(isinstance(each, dict) and "kind" in each for each in said) or any(
+        line.startswith(b"kind:") for line in content.splitlines()
+    )
 
 
 def _send(session: Session, state: State, change: RoutingChanged, reason: str, told: str) -> None:

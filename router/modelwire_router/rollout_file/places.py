@@ -1,18 +1,13 @@
-"""What is wrong with a document, by pydantic and by YAML 1.1, in our words and places (pure)."""
+"""What is wrong with a document by pydantic, in our words and places (pure)."""
 
-import re
 from collections.abc import Iterator, Mapping
-from functools import reduce
 from reprlib import repr as shown
-from typing import Any, cast
+from typing import Any
 
 from pydantic import ValidationError
 
 from modelwire_publisher.plain_yaml import Document, Spot, Steps
 from modelwire_schemas.errors import Fault
-
-PLAIN = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?", re.ASCII)
-"""A number that looks like the number that it is."""
 
 _WANTED = {
     "bool_type": "true or false",
@@ -44,29 +39,6 @@ def told(error: ValidationError, document: Document, file: str) -> Iterator[tupl
         key = line["type"] == "E_UNKNOWN_FIELD" or "[key]" in line["loc"]
         spot = _spot(steps, document, key=key or line["type"] == "missing")
         yield steps, Fault(file, spot.line, spot.column, *_words(line, document.values.get(steps)))
-
-
-def misread(document: Document, file: str) -> Iterator[tuple[Steps, Fault]]:
-    """Yield what YAML reads as something else than it looks like: NO, on, 012, 1_000, 1:30."""
-    for steps, spot in document.values.items():
-        value = reduce(_inside, steps, document.value) if spot.text else None
-        if isinstance(value, bool):
-            other = f"{value}".lower()
-            plain, what = spot.text == other, f"{spot.text} is read as {other}"
-        elif isinstance(value, int | float):
-            other = f"{value}"
-            plain, what = bool(PLAIN.fullmatch(spot.text)), f"{spot.text} is read as {other}"
-        else:
-            continue
-        if plain:
-            continue
-        expected = f'"{spot.text}" for text, or {other}'
-        todo = "put it in quotes"
-        yield steps, Fault(file, spot.line, spot.column, "E_YAML", what, expected, todo)
-
-
-def _inside(value: object, step: str | int) -> object:
-    return cast("Any", value)[step]
 
 
 def _known(loc: tuple[str | int, ...], document: Document) -> Steps:

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from modelwire_publisher.plain_yaml import Document, Steps, read, read_file
+from modelwire_publisher.plain_yaml import Document, Steps, misread, read, read_file
 from modelwire_router.rollout.plan import Plan
 from modelwire_router.rollout_file.asking import Given, fields
 from modelwire_router.rollout_file.compiling import compiled
 from modelwire_router.rollout_file.near import nearest
-from modelwire_router.rollout_file.places import misread, told
+from modelwire_router.rollout_file.places import told
 from modelwire_router.rollout_file.rollout import Rollout
 from modelwire_router.rollout_file.template import AnalysisTemplate
 from modelwire_schemas.errors import Fault, Rejected, RejectedFile
@@ -53,7 +53,7 @@ def rollouts(files: Iterable[tuple[str, bytes]], now: int | None) -> tuple[Wante
         documents, wrong = read(content, file)
         faults += wrong
         found += [_Found(file, document) for document in documents if document.value is not None]
-        if not documents and not wrong:
+        if not wrong and all(document.value is None for document in documents):
             faults.append(Fault(file, 1, 1, "E_EMPTY", "the file says nothing", "kind: Rollout"))
     given = Given(frozenset(_template_names(found)), now)
     models = [(one, model) for one in found if (model := _validated(one, given, faults))]

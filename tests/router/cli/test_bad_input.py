@@ -40,6 +40,11 @@ def words(*given: object) -> Make:
     return lambda _: given
 
 
+def pipe(desk: Desk) -> Path:
+    os.mkfifo(desk.folder / "doc.yaml")
+    return desk.folder / "doc.yaml"
+
+
 ROW = '{"a": 1, "b": 2, "c": 3, "d": 4}\n'
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{b}: &{b} [{','.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
@@ -121,6 +126,8 @@ BAD: dict[str, tuple[Make, str, int]] = {
     "no YAML": (yaml("{route: ["), "E_YAML", 5),
     "an unknown word in a document": (yaml("{route: r, rulez: []}"), "E_DOCUMENT", 5),
     "a document without rules": (yaml("{route: flights-late}"), "E_", 5),
+    "a document that says nothing": (yaml("---\n"), "E_EMPTY", 5),
+    "a pipe of documents": (lambda d: ["apply", "-f", pipe(d)], "E_NOT_REGULAR", 5),
     "a file of documents that is not there": (words("apply", "-f", "/no/doc.yaml"), "E_", 3),
     "an unknown route": (words("status", "nobody"), "E_UNKNOWN_ROUTE", 3),
     "undo of an unknown route": (words("undo", "nobody"), "E_UNKNOWN_ROUTE", 3),
@@ -214,6 +221,17 @@ def test_a_bad_input_is_one_line_with_its_code_and_writes_nothing(
     assert (said.code, said.out) == (exit_code, "")
     assert "expected" in said.err or ";" in said.err, "it does not say what to do"
     assert {k: v for k, v in everything(released).items() if v} == before
+
+
+def test_what_yaml_reads_as_something_else_is_said_of_each_place(released: Desk) -> None:
+    rule = "{match: {field: origin, op: In, values: [NO]}, variants: [{version: '1', weight: 010}]}"
+    path = released.write("doc.yaml", f"{{route: flights-late, rules: [{rule}]}}")
+    said = released("apply", "-f", path)
+    assert [line.split(": ")[1:3] for line in said.err.splitlines()] == [
+        ["E_YAML", 'NO is read as false; expected "NO" for text, or false; put it in quotes'],
+        ["E_YAML", '010 is read as 8; expected "010" for text, or 8; put it in quotes'],
+    ]
+    assert said.code == 5
 
 
 LOGS: dict[str, tuple[Callable[[Desk], str], str, int]] = {

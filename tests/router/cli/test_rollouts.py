@@ -1,11 +1,13 @@
 """Rollouts from the terminal: begin one from a file, look at it, promote, pause, abort, retry."""
 
+import json
 import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 
 from modelwire.clock import SystemClock
 from modelwire.door import connect
@@ -57,6 +59,14 @@ def test_a_rollout_begins_with_a_candidate_that_gets_nothing(route: Desk, file: 
     assert "waits for readiness" in route.ok("get", ROUTE).out
 
 
+def test_a_rollout_may_be_written_as_json(route: Desk, file: Path) -> None:
+    text = json.dumps(yaml.safe_load(file.read_text()))
+    assert route("diff", "-f", route.write("canary.json", text)).code == 1
+    route.ok("apply", "-f", route.write("canary.json", text))
+    assert standing(route) == ("progressing", "0/5")
+    assert route("diff", "-f", file).code == 0
+
+
 def test_a_second_rollout_is_refused_while_one_is_under_way(route: Desk, file: Path) -> None:
     route.ok("apply", "-f", file)
     said = route("apply", "-f", file)
@@ -72,8 +82,10 @@ def test_a_file_for_another_stable_version_is_refused(route: Desk, file: Path) -
 
 def test_a_file_for_another_namespace_is_refused(route: Desk) -> None:
     text = CANARY.replace("{name: flights-late}", "{name: flights-late, namespace: staging}")
-    said = route("apply", "-f", route.write("other.yaml", text))
-    assert (said.code, said.err.partition(":")[0]) == (5, "E_NAMESPACE")
+    path = route.write("other.yaml", text)
+    for verb in ("apply", "diff", "plan"):
+        said = route(verb, "-f", path)
+        assert (said.code, said.err.partition(":")[0]) == (5, "E_NAMESPACE")
 
 
 def test_a_rollout_is_promoted_by_hand_to_its_end(route: Desk, file: Path) -> None:

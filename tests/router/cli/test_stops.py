@@ -117,12 +117,14 @@ FAULTS = {
     "roles:\n  - {may: route, routes: [a]}\n": "2:5: E_POLICY: nobody has this right",
     "roles:\n  - {may: route, routes: [], authors: [b]}\n": "E_POLICY: routes is empty",
     "roles:\n  - {may: route, routes: [1], authors: [b]}\n": "2:27: E_POLICY: 1; expected a name",
+    "roles:\n  - {may: route, routes: [a], authors: [NO]}\n": "2:41: E_YAML: NO is read as false",
+    "lead: 0500\n": "1:7: E_YAML: 0500 is read as 320",
     "approvals:\n  - {routes: [a], needed: 0}\n": "2:27: E_POLICY: needed is 0",
-    "approvals:\n  - {routes: [a]}\n": "2:5: E_POLICY: needed is None",
+    "approvals:\n  - {routes: [a]}\n": "2:5: E_POLICY: no needed; expected",
     "blackouts:\n  - {from: soon, to: 2027-01-01T00:00:00Z}\n": "2:12: E_TIME: 'soon' is no time",
     "blackouts:\n  - {from: 2027-01-01T00:00:00, to: 9}\n": "E_TIME: '2027-01-01T00:00:00' has no",
     "blackouts:\n  - {from: 9, to: 9}\n": "2:19: E_POLICY: it ends before it begins",
-    "blackouts:\n  - {from: 9}\n": "2:5: E_POLICY: to is None",
+    "blackouts:\n  - {from: 9}\n": "2:5: E_POLICY: no to; expected",
     "blackouts:\n  - {from: 1, to: 2, reason: [a]}\n": "2:30: E_POLICY: the reason is ['a']",
     "a: 1\na: 2\n": "E_YAML",
     "--- {}\n--- {}\n": "E_YAML: 2 documents",
@@ -147,11 +149,11 @@ def test_all_faults_of_a_policy_are_told_at_once_and_nothing_is_set(people: Desk
     content = "lead: fast\nroles: [{may: fly}]\nblackout: []\n"
     said = people("policy", "set", "-f", people.write("policy.yaml", content))
     assert [line.split(": ")[1] for line in said.err.splitlines()] == [
+        "E_POLICY",
+        "E_POLICY",
+        "E_POLICY",
+        "E_POLICY",
         "E_UNKNOWN_FIELD",
-        "E_POLICY",
-        "E_POLICY",
-        "E_POLICY",
-        "E_POLICY",
     ]
     assert said.code == 5
     assert people.end() == before

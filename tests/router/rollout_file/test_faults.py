@@ -303,7 +303,7 @@ EXACT: dict[str, tuple[str, str]] = {
     ),
     "a schedule without a zone": (
         basic("  schedule: {at: 2100-01-01 00:00, clock: event}\n"),
-        "7:18: E_TIME: '2100-01-01 00:00' has no zone; expected 2100-01-01 00:00Z",
+        "7:18: E_TIME: '2100-01-01 00:00' has no zone; expected 2100-01-01T00:00:00Z",
     ),
     "a schedule that is no time": (
         basic("  schedule: {at: tomorrow, clock: event}\n"),
@@ -513,6 +513,12 @@ EXACT: dict[str, tuple[str, str]] = {
         "11:18: E_TWICE: Rollout late twice; expected each once",
     ),
     "nothing": ("# to do\n", "1:1: E_EMPTY: the file says nothing; expected kind: Rollout"),
+    "a null": ("null\n", "1:1: E_EMPTY: the file says nothing; expected kind: Rollout"),
+    "only marks": ("---\n---\n", "1:1: E_EMPTY: the file says nothing; expected kind: Rollout"),
+    "a control character": (
+        "kind: Rollout\na: \0\n",
+        "2:1: E_YAML: a control character, 0x00; expected plain YAML",
+    ),
     "no YAML": (f"{HEAD}  a: [\n", "6:1: E_YAML: "),
 }
 
