@@ -32,7 +32,7 @@ def demo(
     events: int | None,
     folder: Path | None,
 ) -> int:
-    """Score 50,018 real flights while a controller promotes a version and takes one back.
+    """Play releases on real flights: a good version goes on, a broken one goes back.
 
     canary: one plan for a good version and a broken one. shadow: a broken one is found out before
     it answers. ab: an experiment on long flights. bluegreen: everything at once, after a look.

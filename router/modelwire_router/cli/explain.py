@@ -55,7 +55,7 @@ def explain(
     source: str | None,
     offset: int | None,
 ) -> None:
-    """Say which version an event gets, by which rule, and why: now, then, or in time to come.
+    """Say which version an event gets, by which rule, and why; now, then, or in time to come.
 
     A past event is taken to have been scored in its time. Where it would get another version if it
     was scored only now, that is told, too.

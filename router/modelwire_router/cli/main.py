@@ -1,13 +1,16 @@
 """`modelwire`: the verbs, where each one lives, and how an error ends."""
 
+import re
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
 import click
 
 from modelwire.version import VERSION
+from modelwire_router.cli.behind import take_behind
 from modelwire_router.cli.session import Session
 from modelwire_schemas.errors import ModelwireError, one_line
 
@@ -87,7 +90,7 @@ class Verbs(click.Group):
         for title, verbs in SECTIONS.items():
             commands = ((verb, self.get_command(ctx, verb)) for verb in verbs)
             with formatter.section(title):
-                formatter.write_dl([(v, c.get_short_help_str(width)) for v, c in commands if c])
+                formatter.write_dl([(v, _in_short(c, width)) for v, c in commands if c])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a verb's command; None for an unknown one, which click reports."""
@@ -96,7 +99,26 @@ class Verbs(click.Group):
             return None
         module = import_module(f"modelwire_router.cli.{VERBS[cmd_name]}")
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        take_behind(command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the verb that is meant; says which an unknown one may be."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = " or ".join(get_close_matches(args[0], VERBS))
+            told = f"{error.message} Did you mean {near}?" if near else error.message
+            raise click.UsageError(told, error.ctx) from None
+
+
+def _in_short(command: click.Command, width: int) -> str:
+    """Return as much of a verb's first sentence as has room, up to the end of a clause."""
+    whole = command.get_short_help_str(limit=1000).rstrip(".")
+    ends = [found.start() for found in re.finditer(r"[;:,] ", whole) if found.start() <= width]
+    return whole if len(whole) <= width else whole[: max(ends, default=width)]
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})

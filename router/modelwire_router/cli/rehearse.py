@@ -88,7 +88,7 @@ def rehearse(
     cache: Path | None,
     **terms: Any,  # noqa: ANN401 - those of a join of labels, as they stand above
 ) -> int:
-    """Let the candidate of a file score the newest events of a stream now, without traffic.
+    """Let a file's candidate score a stream's newest events now, without traffic.
 
     The stable version scores the same events beside it; nothing is written to any stream. Both are
     compared, and held against the limits of the file's templates. Exits with 1 when a metric that

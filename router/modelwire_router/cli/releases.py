@@ -69,7 +69,7 @@ def withdraw(session: Session, model: str, version: str, reason: str) -> None:
 @click.option("--yes", is_flag=True, help="Remove them; without it they are only named.")
 @click.pass_obj
 def prune(session: Session, yes: bool) -> None:
-    """Name what removing the bytes of withdrawn versions makes impossible; --yes removes them."""
+    """Remove the bytes of withdrawn versions, with --yes; first name what that makes impossible."""
     past = read_past(session.log(), session.namespace)
     found = prunable(session.state(), past)
     if not found:

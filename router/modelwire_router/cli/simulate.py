@@ -99,7 +99,7 @@ def simulate(
     plot: Path | None,
     **options: Any,  # noqa: ANN401 - as they stand above
 ) -> None:
-    """Play the rollouts of a file in virtual time and tell how they end. Needs no log.
+    """Play a file's rollouts in virtual time, and tell how they end. Needs no log.
 
     Controller and analysis are the real ones; what consumers would report is drawn. Webhooks
     agree, and what they or Prometheus measure keeps its limits.

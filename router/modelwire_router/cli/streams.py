@@ -41,7 +41,7 @@ def feed(
     partitions: int,
     limit: int | None,
 ) -> None:
-    """Append the rows of FILE (CSV or JSON lines, also .gz) to STREAM as JSON events."""
+    """Append the rows of FILE to STREAM as JSON events: CSV or JSON lines, also .gz."""
     log = session.log()
     read = partial(read_events, file, key_field=key_field, time_field=time_field, limit=limit)
     for _ in read():

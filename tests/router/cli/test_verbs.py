@@ -25,6 +25,30 @@ from tests.world import World, world_on
 ROUTE = "flights-late"
 
 
+def test_the_list_of_verbs_ends_no_line_in_the_middle(desk: Desk) -> None:
+    lines = desk.ok("--help").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    told = {line.split()[0]: line for line in lines if line.startswith("  ")}
+    assert told["undo"].endswith("Take ROUTE back, at once")
+    assert [verb for verb in VERBS if told[verb].endswith(("...", ",", ";"))] == []
+
+
+def test_options_of_all_verbs_may_stand_behind_the_verb(route: Desk) -> None:
+    told = route.data("status", ROUTE)
+    assert route("status", ROUTE, "--json").rows == told
+    assert route("status", "--json", "--log", route.url, log="sqlite:///nowhere.db").rows == told
+    assert route("policy", "show", "--json").rows == route.data("policy", "show")
+    assert route("status", "--namespace", "no such").code == 5
+    policy = "roles: [{may: route, routes: ['*'], roles: [lead]}]"
+    route.ok("policy", "set", "-f", route.write("policy.yaml", policy))
+    assert route("split", ROUTE, "1=50", "2=50").code == 5
+    route.ok("split", ROUTE, "1=50", "2=50", "--role", "lead")
+
+
+def test_an_unknown_verb_is_told_what_may_be_meant(desk: Desk) -> None:
+    assert "Did you mean status" in desk("stauts").err
+
+
 def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--help"]) == 0
     said = capsys.readouterr().out
