@@ -55,15 +55,16 @@ def means(metric: Metric, ours: Sums, theirs: Sums, at: Places, alpha: float) ->
 def _two_sided(ours: Sums, theirs: Sums, limit: float, at: Places) -> tuple[Array, Array]:
     """Return by how many standard errors our mean is above `limit` times theirs, and what is known.
 
-    What is known of a stratum counts as samples: n m / (n + m).
+    What is known of a stratum counts as samples: n m / (n + m). Both sides are taken to vary as the
+    one that varies more does: few values with a long tail hardly show it, and their mean is low.
     """
     both = (ours.count > 0) & (theirs.count > 0)
     n, m = np.where(both, ours.count, 1.0), np.where(both, theirs.count, 1.0)
     known = np.where(both, n * m / (n + m), 0.0)
     distance = upto(known * (ours.mean - limit * theirs.mean), at)
-    mine = variance(ours, at) * upto(known**2 / n, at)
-    other = variance(theirs, at) * upto(known**2 / m, at)
-    return divide(distance, np.sqrt(mine + limit**2 * other)), upto(known, at)
+    either = np.fmax(variance(ours, at), limit**2 * variance(theirs, at))
+    error = np.sqrt(either * upto(known**2 / n + known**2 / m, at))
+    return divide(distance, error), upto(known, at)
 
 
 def variance(sums: Sums, at: Places) -> Array:

@@ -9,8 +9,9 @@ from modelwire_router.analysis import sequential
 from modelwire_router.analysis.arithmetic import Array
 from modelwire_router.analysis.counts import quantiles
 from modelwire_router.analysis.drift import concurrent, drift
+from modelwire_router.analysis.means import means
 from modelwire_router.analysis.quality import scores
-from modelwire_router.analysis.strata import Bins, bins
+from modelwire_router.analysis.strata import Bins, Sums, bins
 from modelwire_router.rollout.plan import Measure, Metric, Query
 from modelwire_schemas.telemetry import bounds
 from tests.router.analysis.made import sketch
@@ -73,6 +74,40 @@ def test_latency_of_batches_that_share_their_time_blames_nobody() -> None:
     ours, theirs = (100 * chance.multinomial(n, shape, (600, 60)).astype(float) for n in (5, 95))
     relative = Metric("p99", Query(Measure.LATENCY), relative=True, most=1.0)
     found = quantiles(relative, Bins(low, high, ours, theirs), 0.99, np.arange(1, 61), LEVEL)
+    assert found.beyond.any(-1).mean() <= 0.01
+
+
+def long_tailed(chance: np.random.Generator, runs: int, windows: int, events: int) -> Sums:
+    """Return moments of log-normal values, of which one in a hundred has half of the sum."""
+    values = chance.lognormal(0, 2, (runs, windows, events))
+    mean = values.mean(-1)
+    return Sums(np.full((runs, windows), float(events)), mean, values.var(-1) * events)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(990, 10), (10, 990)])
+def test_means_of_few_values_with_a_long_tail_blame_nobody(ours: int, theirs: int) -> None:
+    chance = np.random.default_rng(6)
+    mine, others = (long_tailed(chance, 200, 60, events) for events in (ours, theirs))
+    most, least = (1.0, None) if ours > theirs else (None, 1.0)
+    loss = Metric("loss", Query(Measure.LOG_LOSS), relative=True, most=most, least=least)
+    found = means(loss, mine, others, np.arange(30, 61), LEVEL)
+    assert found.beyond.any(-1).mean() <= 0.01
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_an_area_of_few_positives_blames_nobody(*, relative: bool) -> None:
+    chance = np.random.default_rng(7)
+    low, high = np.array([bounds(4_000 + place) for place in range(12)]).T
+    rank = np.arange(1.0, 13.0)
+
+    def drawn(shape: Array) -> Bins:
+        ours, theirs = (chance.poisson(n * shape, (500, 60, 12)) for n in (50, 450))
+        return Bins(low, high, ours.astype(float), theirs.astype(float))
+
+    area = Metric("auc", Query(Measure.AUC), relative=relative, least=1.0 if relative else 0.65)
+    at = np.arange(20, 61)
+    positives, negatives = drawn(rank / rank.sum() * 0.002), drawn(np.full(12, 0.998 / 12))
+    found = scores(area, positives, negatives, at, LEVEL, Measure.AUC)
     assert found.beyond.any(-1).mean() <= 0.01
 
 
