@@ -12,13 +12,13 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from modelwire.reporting.spans import SPANS
-from modelwire_router.analysis.arithmetic import Places
+from modelwire_router.analysis.arithmetic import Places, upto
 from modelwire_router.analysis.evidence import Evidence, Reading, Side, Standing
 from modelwire_router.analysis.measured import (
     JUDGEMENTS,
     Codes,
     Measured,
-    is_relative,
+    bound,
     verdicts,
     within,
 )
@@ -34,6 +34,9 @@ ALPHA = 0.01
 
 QUIET = 30_000
 """How long nothing may be heard (ms, the log's clock) before a look has no data."""
+
+MISSED = 100
+"""A candidate that should have had so many events since its newest one has fallen silent."""
 
 REMEMBERED = 4096
 """Of so many templates of routes the newest looks are kept at most."""
@@ -115,7 +118,7 @@ def _seen(asked: _Asked) -> _Seen:
 def _look_at(asked: _Asked) -> _Seen:
     template, evidence, now = asked.template, asked.evidence, asked.now
     plain = align(evidence.windows, asked.candidate, asked.stable, now)
-    pairs = align_pairs(evidence.windows, asked.candidate, now)
+    pairs = align_pairs(evidence.windows, asked.candidate, asked.stable, now)
     alpha = level(template)
     found: list[tuple[Finding, ...]] = []
     for metric in template.metrics:
@@ -157,15 +160,36 @@ def level(template: Template) -> float:
 
 
 def _looked(look: Look, times: Sequence[int]) -> tuple[Finding, ...]:
-    """Return the finding of every look."""
+    """Return the finding of every look; of a candidate that has fallen silent none is a pass."""
     if not times:
         return ()
     found, lacking = measure(look)
     codes = verdicts(look.metric, found, lacking)
-    return tuple(
+    looks = [
         _finding(look.metric, found, codes, place, time, look.alpha)
         for place, time in enumerate(times)
+    ]
+    return tuple(
+        replace(one, judgement=Judgement.TOO_FEW, detail=f"{lost:.0f} events of it are missing")
+        if one.judgement is Judgement.PASS and lost > MISSED
+        else one
+        for one, lost in zip(looks, _missed(look), strict=True)
     )
+
+
+def _missed(look: Look) -> list[float]:
+    """Return how many events the candidate should have had since its newest ones, at each look.
+
+    Stable's events since then say so, by what both had until then.
+    """
+    ours, theirs = look.strata.counts(lambda window: window.routed)
+    ends = np.array(look.strata.ends)
+    newest_end = np.maximum.accumulate(np.append(0, np.where(ours > 0, ends, 0)))[look.at]
+    newest = np.searchsorted(ends, newest_end, side="right")
+    mine, other, others = upto(ours, newest), upto(theirs, newest), upto(theirs, look.at)
+    missed = np.divide(mine * (others - other), other, where=other > 0, out=np.zeros_like(mine))
+    found: list[float] = missed.tolist()
+    return found
 
 
 def _times(metric: Metric, query: Query, strata: Strata, now: int) -> tuple[list[int], Places]:
@@ -214,11 +238,11 @@ def _finding(
 
 def _limit(metric: Metric, value: float, reference: float) -> float | None:
     """Return the limit that a value is beyond or, where it is within, one that it keeps."""
-    scale = reference if is_relative(metric) else 1.0
-    limits = [limit * scale for limit in (metric.most, metric.least) if limit is not None]
-    if not limits or not math.isfinite(scale):
+    given = [limit for limit in (metric.most, metric.least) if limit is not None]
+    limits = [float(bound(metric, limit, np.asarray(reference))) for limit in given]
+    if not limits or not math.isfinite(limits[0]):
         return None
-    low = metric.least is not None and value < metric.least * scale
+    low = metric.least is not None and value < limits[-1]
     return limits[-1] if low else limits[0]
 
 

@@ -80,13 +80,19 @@ def differs(metric: Metric, alpha: float, proof: Proof) -> Flags:
 
 def within(metric: Metric, value: Array, reference: Array) -> Flags:
     """Return where a value keeps both limits; NaN keeps none."""
-    scale = reference if is_relative(metric) else 1.0
-    kept = np.isfinite(value) & np.isfinite(scale)
+    kept = np.isfinite(value) & (np.isfinite(reference) | (not is_relative(metric)))
     if metric.most is not None:
-        kept &= value <= metric.most * scale
+        kept &= value <= bound(metric, metric.most, reference)
     if metric.least is not None:
-        kept &= value >= metric.least * scale
+        kept &= value >= bound(metric, metric.least, reference)
     return np.asarray(kept)
+
+
+def bound(metric: Metric, limit: float, reference: Array) -> Array:
+    """Return the value that a limit stands for; a fifth more than -5 is -4."""
+    if not is_relative(metric):
+        return np.asarray(limit)
+    return np.asarray(reference + (limit - 1) * np.abs(reference))
 
 
 def verdicts(metric: Metric, measured: Measured, lacking: Flags) -> Codes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from modelwire_router.analysis import sequential
-from modelwire_router.analysis.arithmetic import Flags, Places, upto
+from modelwire_router.analysis.arithmetic import Array, Flags, Places, upto
 from modelwire_router.analysis.counts import Counts, proportions, quantiles, rates
 from modelwire_router.analysis.drift import against, concurrent, drift
 from modelwire_router.analysis.evidence import Evidence
@@ -15,7 +15,8 @@ from modelwire_router.analysis.inputs import Field, outside, unlike
 from modelwire_router.analysis.means import means
 from modelwire_router.analysis.measured import Measured
 from modelwire_router.analysis.paired import Paired, paired
-from modelwire_router.analysis.quality import scores
+from modelwire_router.analysis.quality import halves, scores
+from modelwire_router.analysis.srm import drawn
 from modelwire_router.analysis.strata import Bins, Strata, bins, sums
 from modelwire_router.analysis.worst import Found, worst
 from modelwire_router.rollout.plan import Measure, Metric, Query
@@ -58,12 +59,15 @@ def _error_rate(look: Look) -> Found:
 
 def _event_rate(look: Look) -> Found:
     strata = look.strata
-    plans = {one.revision: one for one in look.evidence.planned}
-    known = [plans.get(revision) for revision in strata.revisions]
-    ours = np.array([one.candidate if one else 0.0 for one in known])
-    theirs = np.array([one.stable if one else 0.0 for one in known])
-    seconds = (np.array(strata.ends) - np.array(strata.starts)) / 1000
-    counts = Counts(strata.counts(answered), (ours, theirs))
+    routed = np.add(*strata.counts(_routed))
+    share = drawn(strata, look.evidence.planned, look.evidence.keys)
+    # The first window began before its revision, perhaps; those of labels lie anywhere
+    ends = np.array(strata.ends) / 1000
+    first = ends[routed > 0].min(initial=ends[-1])
+    reached = np.maximum.accumulate(np.where(routed > 0, ends, first))
+    ours, theirs = (side * (ends > first) for side in strata.counts(answered))
+    counts = Counts((ours, theirs), (share, 1 - share))
+    seconds = np.diff(reached, prepend=first)
     return rates(look.metric, counts, seconds, look.at, look.alpha), _silent(look)
 
 
@@ -146,22 +150,27 @@ def _disagreement(look: Look) -> Found:
 
 
 def _mean_difference(look: Look) -> Found:
-    name, windows = _name_of_pairs(look), look.strata.candidate
-    found_pairs = [_pair(window, name, look.stable) for window in windows if window]
-    pairs = Paired(
-        sums([pair.difference.moments for pair in found_pairs]),
-        sums([pair.live.moments for pair in found_pairs]),
-        sums([pair.shadow.moments for pair in found_pairs]),
+    name = _name_of_pairs(look)
+    none = Pair(name, look.stable, Sketch(), Sketch(), Sketch())
+    pairs = [_pair(w, name, look.stable) if w else none for w in look.strata.candidate]
+    between, live, shadow = (
+        [pair.difference.moments for pair in pairs],
+        [pair.live.moments for pair in pairs],
+        [pair.shadow.moments for pair in pairs],
     )
-    found = paired(look.metric, pairs, look.at, look.alpha)
-    return found, _unusable(look, found, lambda window: _pair(window, name, look.stable).difference)
+    found = paired(
+        look.metric, Paired(sums(between), sums(live), sums(shadow)), look.at, look.alpha
+    )
+    missing = _unusable(look, found, lambda window: _pair(window, name, look.stable).difference)
+    return found, missing | _more_odd(look, shadow, live)
 
 
 def _mean(pick: Callable[[Outcome], Moments]) -> Callable[[Look], Found]:
     def way(look: Look) -> Found:
         ours, theirs = (_outcomes(look, side) for side in _sides(look.strata))
         mine, other = sums([pick(o) for o in ours]), sums([pick(o) for o in theirs])
-        return means(look.metric, mine, other, look.at, look.alpha), _fine(look)
+        found = means(look.metric, mine, other, look.at, look.alpha)
+        return found, _misfits(look, (ours, theirs), (mine.count, other.count))
 
     return way
 
@@ -174,7 +183,8 @@ def _scores(look: Look) -> Found:
     negatives = Bins(both.low, both.high, both.candidate[half:], both.stable[half:])
     measure = look.query.measure
     found = scores(look.metric, positives, negatives, look.at, look.alpha, measure)
-    return found, _fine(look)
+    counted = [(p + n).sum(-1) for p, n in zip(halves(positives), halves(negatives), strict=True)]
+    return found, _misfits(look, (ours, theirs), (counted[0], counted[1]))
 
 
 def _both_labels(outcomes: Sequence[Outcome]) -> Sequence[Sequence[Bin]]:
@@ -208,10 +218,6 @@ def _latencies(window: Window) -> Sketch:
     return window.latency
 
 
-def _fine(look: Look) -> Flags:
-    return np.zeros(look.at.shape, dtype=np.bool_)
-
-
 def _silent(look: Look) -> Flags:
     """Return the looks at which others have answered all that was routed to the candidate."""
     got = upto(look.strata.counts(answered)[0], look.at)
@@ -220,13 +226,43 @@ def _silent(look: Look) -> Flags:
 
 def _unusable(look: Look, found: Measured, pick: Callable[[Window], Sketch]) -> Flags:
     """Return the looks without the values that should be there, or with too many NaN among them."""
-    finite = look.strata.counts(lambda window: pick(window).moments.count)
-    odd = look.strata.counts(lambda window: pick(window).moments.odd)
-    both = finite[0] + odd[0], finite[1] + odd[1]
-    rotten = sequential.ratio(odd, both, 1.0, look.at, up=True) >= -math.log(_ODD)
+    rotten, odd = _rotten(look, pick), look.strata.counts(lambda w: pick(w).moments.odd)
     due = upto(look.strata.counts(answered)[0], look.at) >= look.metric.min_samples
     rotten |= (found.samples == 0) & (due | (upto(odd[0], look.at) > 0))
     return np.asarray(rotten | _silent(look))
+
+
+def _misfits(
+    look: Look, outcomes: tuple[Sequence[Outcome], ...], counted: tuple[Array, Array]
+) -> Flags:
+    """Return the looks at which labels say nothing of too many answers: NaN, or no probability.
+
+    A single score or label that is none takes its window with it, so windows are counted there.
+    """
+    ours, theirs = (np.array([one.labels > 0 for one in side], np.float64) for side in outcomes)
+    empty = ours * (counted[0] == 0), theirs * (counted[1] == 0)
+    name = outcomes[0][0].output
+    rotten = _rotten(look, lambda window: _named(window.outputs, name))
+    return rotten | _more(look, empty, (ours, theirs))
+
+
+def _rotten(look: Look, pick: Callable[[Window], Sketch]) -> Flags:
+    """Return the looks at which surely more of the candidate's values are NaN than of stable's."""
+    ours, theirs = (
+        [pick(window).moments if window else Moments() for window in side]
+        for side in _sides(look.strata)
+    )
+    return _more_odd(look, ours, theirs)
+
+
+def _more_odd(look: Look, ours: Sequence[Moments], theirs: Sequence[Moments]) -> Flags:
+    odd = [np.array([one.odd for one in side], np.float64) for side in (ours, theirs)]
+    whole = [sums(side).count + bad for side, bad in zip((ours, theirs), odd, strict=True)]
+    return _more(look, (odd[0], odd[1]), (whole[0], whole[1]))
+
+
+def _more(look: Look, hits: tuple[Array, Array], events: tuple[Array, Array]) -> Flags:
+    return sequential.ratio(hits, events, 1.0, look.at, up=True) >= -math.log(_ODD)
 
 
 def _routed(window: Window) -> int:

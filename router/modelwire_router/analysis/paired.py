@@ -35,9 +35,10 @@ def paired(metric: Metric, pairs: Paired, at: Places, alpha: float) -> Measured:
 
     def compared(limit: float, up: bool, level: float) -> Flags:  # noqa: FBT001
         between, of_live, of_shadow = spreads
-        # Var(shadow - limit * live), the covariance taken from the variance of the difference
-        spread_out = (1 - limit) * of_shadow + (limit**2 - limit) * of_live + limit * between
-        return beyond(shift + (1 - limit) * live, spread_out, level, up=up)
+        times = 1 + (limit - 1) * np.sign(live)  # see `bound`
+        # Var(shadow - times * live), the covariance taken from the variance of the difference
+        spread_out = (1 - times) * of_shadow + (times**2 - times) * of_live + times * between
+        return beyond(shift + (1 - times) * live, spread_out, level, up=up)
 
     def limited(limit: float, up: bool, level: float) -> Flags:  # noqa: FBT001
         return beyond(shift - limit, spreads[0], level, up=up)

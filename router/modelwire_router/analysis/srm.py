@@ -34,38 +34,44 @@ def mismatch(ours: Array, total: Array, planned: Array) -> Array:
     return mixed - math.log(len(_BOTH_WAYS))
 
 
+def drawn(strata: Strata, planned: Sequence[Planned], keys: int) -> Array:
+    """Return the candidate's share of both sides' events by stratum; 0 where nothing is planned.
+
+    Events of `keys` equally busy keys (0: each event by itself) are off the plan as a draw of so
+    many is, whatever their number; of what this allows it is the nearest to what was routed.
+    """
+    ours, theirs = strata.counts(lambda window: window.routed)
+    revisions, found = np.array(strata.revisions), np.zeros(len(strata.revisions))
+    for plan in planned:
+        if not plan.candidate > 0:
+            continue
+        own = revisions == plan.revision
+        share = plan.candidate / (plan.candidate + plan.stable)
+        off = DEVIATIONS * math.sqrt((1 - share) / (share * keys)) if keys else 0.0
+        routed = ours[own].sum() / max((ours + theirs)[own].sum(), 1.0)
+        found[own] = min(max(routed, share * (1 - off)), share * (1 + off), 1.0)
+    return found
+
+
 def sample_ratio(strata: Strata, planned: Sequence[Planned], keys: int, now: int) -> Finding:
     """Judge the ratio of routed events; a mismatch is `inconclusive`: an operator should look.
 
-    Events of `keys` equally busy keys (0: each event by itself) are off the plan as a draw of so
-    many is, whatever their number; they are held against the nearest share that this allows.
+    They are held against the nearest shares that a draw of `keys` allows; see `drawn`.
     """
-    shares = {one.revision: one for one in planned}
-    known = [shares.get(revision) for revision in strata.revisions]
-    share = np.array([_share(one) for one in known])
+    share, nearest = (drawn(strata, planned, of) for of in (0, keys))
     ours, theirs = strata.counts(lambda window: window.routed)
     counted = (share > 0) & (share < 1)
     ours, total = ours[counted], (ours + theirs)[counted]
     if not total.sum():
         return Finding(NAME, Judgement.TOO_FEW, now, detail="no event was divided yet")
-    meant = (total * share[counted]).sum()
-    expected = float(meant / total.sum())
-    off = DEVIATIONS * math.sqrt((1 - expected) / (expected * keys)) if keys else 0.0
-    nearest = min(max(ours.sum() / meant, 1 - off), 1 + off)
-    log_e = mismatch(ours, total, share[counted] * nearest)[-1]
-    wrong = bool(log_e >= -math.log(ALPHA))
+    wrong = bool(mismatch(ours, total, nearest[counted])[-1] >= -math.log(ALPHA))
     return Finding(
         NAME,
         Judgement.INCONCLUSIVE if wrong else Judgement.PASS,
         now,
         measured=float(ours.sum() / total.sum()),
-        reference=expected,
+        reference=float((total * share[counted]).sum() / total.sum()),
         samples=int(ours.sum()),
         reference_samples=int(total.sum() - ours.sum()),
         detail="events are not divided as planned" if wrong else "",
     )
-
-
-def _share(planned: Planned | None) -> float:
-    both = planned.candidate + planned.stable if planned else 0.0
-    return planned.candidate / both if planned and both > 0 else 0.0

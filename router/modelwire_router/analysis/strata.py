@@ -71,10 +71,11 @@ def align(windows: Iterable[Window], candidate: Side, stable: Side, now: int) ->
     return _strata(live, theirs)
 
 
-def align_pairs(windows: Iterable[Window], candidate: Side, now: int) -> Strata:
-    """Put the candidate's windows with pairs in order; the stable side is within the pairs."""
-    ours = (window for window in windows if window.start <= now and candidate.holds(window))
-    return _strata([window for window in ours if window.role is Role.SHADOW], [])
+def align_pairs(windows: Iterable[Window], candidate: Side, stable: Side, now: int) -> Strata:
+    """Put the candidate's windows with pairs beside stable's; both sides are within the pairs."""
+    begun = [window for window in windows if window.start <= now]
+    ours = [w for w in begun if candidate.holds(w) and w.role is Role.SHADOW]
+    return _strata(ours, [w for w in begun if stable.holds(w) and w.role is Role.LIVE])
 
 
 def bins(ours: Sequence[Sequence[Bin]], theirs: Sequence[Sequence[Bin]]) -> Bins:

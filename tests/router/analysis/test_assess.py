@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
+
 from modelwire_router.analysis.assess import assess, judge, level
 from modelwire_router.analysis.evidence import Evidence, Planned, Side
 from modelwire_router.analysis.srm import NAME
-from modelwire_router.rollout.plan import Template
+from modelwire_router.rollout.plan import Measure, Metric, Query, Template
 from modelwire_schemas.rollout import Finding, Judgement
 from modelwire_schemas.telemetry import Role, Window
 from tests.router.analysis.made import SPAN, T0, window
@@ -108,3 +110,32 @@ def test_events_of_few_keys_may_be_off_the_plan_as_a_draw_of_keys_is() -> None:
     assert ratio(1_400, keys=1_000).judgement is Judgement.PASS
     assert ratio(1_400, keys=100_000).judgement is Judgement.INCONCLUSIVE
     assert ratio(2_000, keys=1_000).judgement is Judgement.INCONCLUSIVE
+
+
+def paced(ours: int, keys: int) -> Finding:
+    """Return what is said of so many of 1,000 events a second, where 5 % were planned."""
+    windows = named(counts("2", [(ours, 0)] * 20) + counts("1", [(10_000 - ours, 0)] * 20))
+    now = T0 + 20 * SPAN
+    evidence = Evidence(tuple(windows), now, planned=(Planned(2, 0.05, 0.95),), keys=keys)
+    pace = Metric("pace", Query(Measure.EVENT_RATE), relative=True, most=1.2, least=0.8)
+    (looks,) = judge(Template("t", (pace,)), CANDIDATE, STABLE, evidence, T0, now)
+    return looks[-1]
+
+
+def test_events_come_as_planned_or_as_a_draw_of_keys_allows() -> None:
+    assert paced(500, keys=0).judgement is Judgement.PASS
+    assert paced(300, keys=0).judgement is Judgement.FAIL
+    assert paced(300, keys=1_000).judgement is Judgement.PASS
+    assert paced(300, keys=100_000).judgement is Judgement.FAIL
+    assert paced(100, keys=1_000).judgement is Judgement.FAIL
+
+
+def test_answers_that_are_lost_are_no_draw_of_keys() -> None:
+    windows = named(both([(300, 0)] * 20, [(9_500, 0)] * 20))
+    lost = [replace(w, routed=500) if w.variant == "candidate" else w for w in windows]
+    now = T0 + 20 * SPAN
+    evidence = Evidence(tuple(lost), now, planned=(Planned(2, 0.05, 0.95),), keys=1_000)
+    pace = Metric("pace", Query(Measure.EVENT_RATE), relative=True, least=0.8)
+    (looks,) = judge(Template("t", (pace,)), CANDIDATE, STABLE, evidence, T0, now)
+    assert looks[-1].judgement is Judgement.FAIL
+    assert looks[-1].measured == pytest.approx(0.6 * (looks[-1].reference or 0))

@@ -32,6 +32,7 @@ LATENCY = Metric("p99", Query(Measure.LATENCY), relative=True, most=1.2)
 SLOW = replace(LATENCY, relative=False, most=50_000.0)
 PSI = Metric("psi", Query(Measure.PSI, "score"), most=0.2)
 KS = Metric("ks", Query(Measure.KS, "score"), most=0.1)
+NEAR = Metric("near", Query(Measure.MEAN_DIFFERENCE), relative=True, most=1.05, least=0.95)
 DISAGREE = Metric("disagreement", Query(Measure.DISAGREEMENT, "score"), most=0.05)
 SHIFT = Metric("shift", Query(Measure.MEAN_DIFFERENCE, "score"), most=0.5, least=-0.5)
 LOSS = Metric("loss", Query(Measure.LOG_LOSS), relative=True, most=1.1)
@@ -129,18 +130,37 @@ def with_odd(windows: list[Window], odd: int) -> list[Window]:
 
 
 def shadowed(
-    many: int, shift: float, unequal: int, places: Sequence[int] = range(6), odd: int = 0
+    many: int,
+    shift: float,
+    unequal: int,
+    places: Sequence[int] = range(6),
+    odd: int = 0,
+    live: float = 10.0,
 ) -> list[Window]:
     """Return a shadow's windows: pairs whose difference is `shift` plus noise."""
     found: list[Window] = []
     for place in places:
-        live, noise = draws(40 + place, many, 10.0, 3.0), draws(60 + place, many, shift, 1.0)
-        shadow = [a + b for a, b in zip(live, noise, strict=True)]
+        old, noise = draws(40 + place, many, live, 3.0), draws(60 + place, many, shift, 1.0)
+        shadow = [a + b for a, b in zip(old, noise, strict=True)]
         between = sketch(noise)
         between = replace(between, moments=replace(between.moments, odd=odd))
-        pair = Pair("score", "1", between, sketch(live), sketch(shadow), unequal)
+        pair = Pair("score", "1", between, sketch(old), sketch(shadow), unequal)
         found.append(replace(window("2", place, events=many, role=Role.SHADOW), pairs=(pair,)))
     return found
+
+
+def rotten(windows: list[Window], shadow: int, live: int) -> list[Window]:
+    """Return a shadow's windows in which so many outputs more are NaN."""
+    return [
+        replace(
+            one,
+            pairs=tuple(
+                replace(pair, shadow=missing(pair.shadow, shadow), live=missing(pair.live, live))
+                for pair in one.pairs
+            ),
+        )
+        for one in windows
+    ]
 
 
 def labelled(
@@ -167,11 +187,47 @@ def labelled(
     return found
 
 
-def overconfident(many: int, places: Sequence[int]) -> list[Window]:
+def hours(early: tuple[int, int], late: tuple[int, int]) -> list[Window]:
+    """Return labels of two hours: later, both sides (candidate, stable) tell them apart badly."""
+    found: list[Window] = []
+    for version, first, second, seed in (
+        ("2", early[0], late[0], 1),
+        ("1", early[1], late[1], 200),
+    ):
+        found += labelled(version, seed, first, 2.5, range(6))
+        found += labelled(version, seed, second, 0.3, range(6, 12))
+    return found
+
+
+def rare(positives: int) -> list[Window]:
+    """Return windows of 2,000 events; of the last so many are positive, and ranked lowest."""
+    last = Outcome(
+        "score", 2_000, positives=sketch([0.01] * positives).bins, negatives=sketch([0.5]).bins
+    )
+    several = tuple(replace(one, count=2_000 - positives) for one in last.negatives)
+    outcome = replace(last, negatives=several)
+    return [replace(window("2", p, events=2_000), outcomes=(outcome,)) for p in MINUTE]
+
+
+def also_scored(windows: list[Window]) -> list[Window]:
+    """Return labelled windows with the scores that the labels are about."""
+    scores = Output("score", sketch(draws(1, 500, 0.5, 0.1)))
+    return [replace(one, outputs=(scores,)) for one in windows]
+
+
+def unlabelled(windows: list[Window], many: int) -> list[Window]:
+    """Return windows of which the first `many` hold a score, or a label, that is none."""
+    return [
+        replace(w, outcomes=tuple(Outcome(o.output, o.labels) for o in w.outcomes))
+        for w in windows[:many]
+    ] + windows[many:]
+
+
+def overconfident(many: int, places: Sequence[int], version: str = "2") -> list[Window]:
     """Return windows whose scores are 0.9 though every other label is 0."""
     half = sketch([0.9] * (many // 2)).bins
     outcome = Outcome("score", many, positives=half, negatives=half)
-    return [replace(window("2", p, events=many), outcomes=(outcome,)) for p in places]
+    return [replace(window(version, p, events=many), outcomes=(outcome,)) for p in places]
 
 
 def fed(
@@ -205,9 +261,9 @@ def asked(*values: float | None, every: int = 30_000) -> tuple[Reading, ...]:
 TRAINED = (Output("age", sketch(draws(90, 20_000, 0.0, 1.0))),)
 GAPPED = (Output("age", missing(TRAINED[0].sketch, 5_000)),)
 TWO = (*TRAINED, Output("size", TRAINED[0].sketch))
+MINUTE, LONG = range(6), range(18)
 FINE, BAD = [(500, 1)] * 6, [(500, 25)] * 6
 STABLE = [(9_500, 19)] * 6
-MINUTE, LONG = range(6), range(18)
 
 
 TRACES = [
@@ -271,8 +327,16 @@ TRACES = [
           both([(500, 1), None, None, (500, 1), (500, 1), (500, 1)], STABLE), P, P),
     Trace("sides that were never there together wait", WORSE,
           both([*FINE[:3], None, None, None], [None, None, None, *STABLE[3:]]), T, T),
-    Trace("a candidate that went stale rests on what it had", ERRORS,
-          both([*FINE[:3], None, None, None], STABLE), P, P),
+    Trace("a candidate that fell silent waits while stable goes on", ERRORS,
+          both([*FINE[:3], None, None, None], STABLE), T, T),
+    Trace("a candidate that fell silent and came back passes", ERRORS,
+          both([*FINE[:3], None, None, (1, 0)], STABLE), P, P),
+    Trace("a candidate that fell silent does not escape what it did", ERRORS,
+          both([*BAD[:3], None, None, None], STABLE), F, F),
+    Trace("a candidate of few events may be without for a while", ERRORS,
+          both([(30, 0)] * 34 + [None] * 3, [(9_500, 19)] * 37), P, P),
+    Trace("a shadow that fell silent waits while stable goes on", DISAGREE,
+          shadowed(500, 0.0, 5, range(3)) + counts("1", [(500, 0)] * 6), T, T),
     Trace("others that answer everything are no data",
           ERRORS, [window("2", p, events=0, routed=500) for p in MINUTE], N, N),
     Trace("others that keep answering everything fail", replace(ERRORS, error_limit=3),
@@ -393,6 +457,16 @@ TRACES = [
           [window("2", p, events=500, role=Role.SHADOW) for p in MINUTE], N, N),
     Trace("a shadow's mean over the live one's is limited", replace(
               SHIFT, relative=True, most=1.05, least=0.95), shadowed(500, 1.0, 500), F, F),
+    Trace("a shadow that is often NaN is no data", SHIFT,
+          rotten(shadowed(500, 0.0, 500, odd=50), 50, 0), N, N),
+    Trace("a shadow that is as often NaN as live passes", SHIFT,
+          rotten(shadowed(500, 0.0, 500, odd=50), 50, 50), P, P),
+    Trace("a mean below 0 that is stable's passes", NEAR,
+          shadowed(500, 0.0, 500, live=-10.0), P, P),
+    Trace("a mean below 0 that is higher than stable's fails", NEAR,
+          shadowed(500, 1.0, 500, live=-10.0), F, F),
+    Trace("a mean below 0 that is lower than stable's fails", NEAR,
+          shadowed(500, -1.0, 500, live=-10.0), F, F),
     # labels
     Trace("labels that fit as well pass", LOSS,
           labelled("2", 1, 500, 1.5, MINUTE) + labelled("1", 200, 5_000, 1.5, MINUTE), P, P),
@@ -405,6 +479,25 @@ TRACES = [
     Trace("scores that rank like dice fail", AUC, labelled("2", 1, 500, 0.1, MINUTE), F, F),
     Trace("calibrated scores pass", CALIBRATED, labelled("2", 1, 500, 1.5, MINUTE), P, P),
     Trace("overconfident scores fail", CALIBRATED, overconfident(500, MINUTE), F, F),
+    Trace("a larger loss of a share that grows in a worse hour blames nobody", LOSS,
+          hours((100, 2_000), (5_000, 500)), P, P),
+    Trace("ranks of a share that grows in a worse hour blame nobody",
+          replace(AUC, relative=True, least=0.95), hours((100, 2_000), (5_000, 500)), P, P),
+    Trace("scores of a share that grows in a worse hour are as calibrated",
+          replace(CALIBRATED, relative=True, most=1.2),
+          labelled("2", 1, 400, 1.5, MINUTE) + labelled("1", 200, 5_000, 1.5, MINUTE)
+          + overconfident(5_000, range(6, 12)) + overconfident(400, range(6, 12), "1"), P, P),
+    Trace("ranks of a few positives prove nothing", AUC, rare(1), T, T),
+    Trace("ranks of many positives prove it", AUC, rare(100), F, F),
+    Trace("scores that are often NaN cannot hide behind labels", LOSS,
+          with_odd(also_scored(labelled("2", 1, 500, 1.5, MINUTE)), 100)
+          + also_scored(labelled("1", 200, 5_000, 1.5, MINUTE)), N, N),
+    Trace("scores that are often no probability cannot hide behind the others", LOSS,
+          unlabelled(labelled("2", 1, 500, 1.5, range(36)), 30)
+          + labelled("1", 200, 600, 1.5, range(36)), N, F),
+    Trace("a label that is no 0 or 1 blames nobody", LOSS,
+          unlabelled(labelled("2", 1, 500, 1.5, MINUTE), 1)
+          + labelled("1", 200, 5_000, 1.5, MINUTE), P, P),
     Trace("labels that never come wait", LOSS, both(FINE, STABLE), T, T),
     Trace("labels that are not mature do not count", replace(LOSS, maturity=3_600_000),
           labelled("2", 1, 500, 0.2, MINUTE) + labelled("1", 200, 5_000, 1.5, MINUTE), T, T),
@@ -416,6 +509,14 @@ TRACES = [
           counts("2", [(600, 0)] * 6), P, P),
     Trace("too few events a second fail", replace(RATE, min_samples=100),
           counts("2", [(300, 0)] * 6), F, F),
+    Trace("a first window of which a part was before counts for nothing",
+          replace(RATE, min_samples=100), counts("2", [(100, 0)] + [(550, 0)] * 4), P, P),
+    Trace("windows of labels and of two revisions are no time of their own",
+          replace(RATE, min_samples=100),
+          counts("2", [(600, 0)] * 6) + [replace(window("2"), span=60_000)]
+          + [replace(one, revision=3) for one in counts("1", [(600, 0)] * 6)], P, P),
+    Trace("time without events counts", replace(RATE, min_samples=100),
+          counts("2", [(600, 0)] * 3 + [None] * 14 + [(600, 0)]), F, F),
     # sources outside
     Trace("an answer within the limit passes", ASKED, [], P, P, readings=asked(0.01)),
     Trace("an answer beyond the limit fails", ASKED, [], F, F, readings=asked(0.03)),
