@@ -20,7 +20,16 @@ from modelwire_router.cli.main import run
 from modelwire_router.demo.files import flights, model
 from modelwire_router.feed import read_events
 from modelwire_schemas.errors import NotReady, Rejected
-from modelwire_schemas.routing import ModelVersion
+from modelwire_schemas.release import Tensor
+from modelwire_schemas.routing import (
+    BUCKETS,
+    ModelVersion,
+    RoutingDocument,
+    Rule,
+    Shadow,
+    Split,
+    Variant,
+)
 from tests.consumer_sdk import actors
 from tests.models.good import mlp, with_version_id
 from tests.models.hostile import bomb
@@ -35,6 +44,11 @@ FAR = 4_102_444_800_000
 def states(models: Models) -> dict[str, str]:
     """Return version → its code, or its state."""
     return {report.version: report.code or report.state for report in models.status().versions}
+
+
+def whole(version: str) -> Rule:
+    """Return a rule that gives a version everything."""
+    return Rule("all", (Variant(version, version, ((0, BUCKETS),)),), Split(salt=ROUTE))
 
 
 def served_by(route: modelwire.Route) -> str:
@@ -129,6 +143,35 @@ def test_a_refused_version_is_why_a_route_is_not_ready(world: World) -> None:
             route.predict_batch([event()])
         with pytest.raises(NotReady, match=r"not ready within 0.05 s: 1 is failed E_PROBE_CRASH"):
             route.wait_until_ready(0.05)
+
+
+def test_what_is_only_held_warm_makes_no_route_ready(world: World) -> None:
+    world.release("1", content=bomb())
+    world.release("2", "3")
+    candidate, stable = Variant("candidate", "2"), Variant("stable", "1", ((0, BUCKETS),))
+    rule = Rule("all", (candidate, stable), Split(salt=ROUTE))
+    world.write(RoutingDocument(ROUTE, ROUTE, (rule,), (Shadow("3"),), keep_warm=("3",)))
+    with world.connect() as models:
+        route = models.route(ROUTE)
+        loaded = {"1": "E_PROBE_CRASH", "2": "warm", "3": "warm"}
+        eventually(lambda: states(models) == loaded, within=READY_S)
+        assert not route.ready
+        world.write(RoutingDocument(ROUTE, ROUTE, (rule,), fallback=("3",)))
+        eventually(lambda: route.ready)
+
+
+def test_a_version_of_another_contract_makes_no_route_ready(world: World) -> None:
+    other = replace(contract(), outputs=(*contract().outputs, Tensor("sure", "float32", (None,))))
+    world.release("1")
+    world.release("2", content=bomb(), terms=other)
+    world.flip("1")
+    with world.connect() as models:
+        route = models.route(ROUTE)
+        route.wait_until_ready(READY_S)
+        world.write(RoutingDocument(ROUTE, ROUTE, (whole("2"),), contract_changed=True))
+        eventually(lambda: refuses(models, "2", "E_PROBE_CRASH"), within=READY_S)
+        assert states(models)["1"] == "warm"
+        assert not route.ready
 
 
 def test_a_log_that_is_away_is_why_a_route_is_not_ready(tmp_path: Path) -> None:

@@ -72,8 +72,9 @@ def wanted(routes: Iterable[RouteState], now: int) -> tuple[ModelVersion, ...]:
         newest = current(route, now)
         for accepted in in_reach:
             _sort_in(rungs, accepted.document, scheduled=accepted is not newest)
-        for earlier in route.recent[:1]:
-            rungs[2] += [_of(earlier.document, v) for v in earlier.document.weighted()]
+        before = [a for a in route.recent if newest is None or a.revision < newest.revision]
+        for predecessor in before[:1]:
+            rungs[2] += [_of(predecessor.document, v) for v in predecessor.document.weighted()]
     return tuple(dict.fromkeys(version for rung in rungs for version in rung))
 
 

@@ -148,15 +148,19 @@ class RoutePlan:
         )
 
     def ready(self, now: int) -> bool:
-        """Whether one version that may answer a present event is warm (R17)."""
-        if self.route is None:
-            return False
-        return any(
-            self.warm(a.document.model, version) is not None
-            for a in _all(self.route)
-            if a.effective <= now
-            for version in a.document.versions()
-        )
+        """Whether one version that may answer a present event is warm (R17).
+
+        What is only held warm beside them, as a candidate or a shadow, answers nothing.
+        """
+        ladder = sorted((a for a in _all(self.route) if a.effective <= now), key=_revision)
+        named = [
+            self.warm(a.document.model, version)
+            for a in ladder
+            for version in (*a.document.weighted(), *a.document.fallback)
+        ]
+        newest = [a.document for a in ladder[-1:]]
+        terms = [self._state.release(d.model, v) for d in newest for v in d.weighted()]
+        return any(_fits(wanted, one) for wanted in terms for one in named if one is not None)
 
     def staleness(self, now: int) -> Staleness:
         """Return the policy of the document in force now for what can not be settled (R10)."""
@@ -255,7 +259,7 @@ class RoutePlan:
         model = accepted.document.model
         yield from (ModelVersion(model, version) for version in accepted.document.fallback)
         earlier = [a for a in _all(self.route) if a.revision < accepted.revision]
-        for other in sorted(earlier, key=lambda a: -a.revision):
+        for other in sorted(earlier, key=_revision, reverse=True):
             compiled = self.compile(other)
             then = compiled.sole or compiled.assign(
                 event.key, event.fields, event.headers, event.source
@@ -267,6 +271,10 @@ def _all(route: RouteState | None) -> tuple[Accepted, ...]:
     if route is None:
         return ()
     return tuple({a.revision: a for a in (*route.recent, *route.timeline)}.values())
+
+
+def _revision(accepted: Accepted) -> int:
+    return accepted.revision
 
 
 def _not_warm(accepted: Accepted, assigned: Assignment, route: str) -> NotReady:

@@ -5,8 +5,27 @@ from functools import partial
 
 import pytest
 
-from modelwire.loading.policy import Drop, Held, Load, MemoryPolicy, NoRoom, Prepare, Step, plan
-from modelwire_schemas.routing import ModelVersion
+from modelwire.loading.policy import (
+    Drop,
+    Held,
+    Load,
+    MemoryPolicy,
+    NoRoom,
+    Prepare,
+    Step,
+    plan,
+    wanted,
+)
+from modelwire_schemas.routing import (
+    BUCKETS,
+    ModelVersion,
+    RoutingDocument,
+    Rule,
+    Shadow,
+    Split,
+    Variant,
+)
+from tests.consumer_sdk.control.making import MINUTE, MODEL, ROUTE, change, served
 
 OLD, NEW, LOOSE = (ModelVersion("late", version) for version in ("old", "new", "loose"))
 SIZES = {OLD: 100, NEW: 100, LOOSE: 100}
@@ -34,6 +53,23 @@ def steps(
                 there.remove(version)
             case NoRoom(version):
                 wants = [v for v in wants if v != version]
+
+
+def test_what_is_wanted_is_wanted_in_the_order_of_its_need() -> None:
+    """In force, scheduled, predecessor, weight 0, fallbacks, shadows and what is kept warm."""
+    book = served(8)
+    rule = Rule(
+        "all", (Variant("next", "5"), Variant("now", "2", ((0, BUCKETS),))), Split(salt="s")
+    )
+    shadows, kept = (Shadow("7", salt="shadow"),), ("8",)
+    whole = RoutingDocument(ROUTE, MODEL, (rule,), shadows, kept, fallback=("6",))
+    book.must(change(whole, 1))
+    book.wait(MINUTE)
+    for revision, version in ((2, "3"), (3, "4")):
+        later = change(version, revision, at=book.now + revision * MINUTE)
+        book.must(later)
+    found = wanted([book.state.routes[ROUTE]], book.now)
+    assert [v.version for v in found] == ["2", "3", "4", "1", "5", "6", "7", "8"]
 
 
 def test_with_room_for_both_the_new_version_comes_beside_the_old_one() -> None:
