@@ -127,6 +127,7 @@ def _documents(work: _Work, past: Past | None) -> Iterator[tuple[Accepted, Indic
             accepted = document_for(plan, work.time(row), work.rows.fields(row), past)
         except NotReady as error:
             work.fail(row, error)
+            past = past if error.code == "E_NO_DOCUMENT" else None  # who is away is asked once
         else:
             found.setdefault(accepted.revision, (accepted, []))[1].append(row)
     for accepted, which in found.values():

@@ -9,7 +9,7 @@ from modelwire.serving.past import Past
 from modelwire.serving.plan import Decision, Event, RoutePlan
 from modelwire.serving.servable import Servable
 from modelwire.serving.settling import business_time
-from modelwire_schemas.errors import NotReady, Rejected
+from modelwire_schemas.errors import NotReady, Rejected, Unavailable
 from modelwire_schemas.routing import Staleness
 
 
@@ -18,17 +18,21 @@ def document_for(
 ) -> Accepted:
     """Return the document in force for an event of time `ts` (R5, R20).
 
-    Raises NotReady `E_NO_DOCUMENT` where there is none yet (R8).
+    Raises NotReady `E_NO_DOCUMENT` where there is none yet (R8), `E_BELOW_FLOOR` where only the
+    log knows it and is away, or without a `past` to ask.
     """
     route = plan.route
     name = route.time_field if route else ""
     bt = business_time(fields, name, ts) if name else ts
     try:
         return plan.accepted(ts, bt)
-    except BelowFloor:
+    except BelowFloor as below:
         if route is None or past is None:
-            raise
-        found = past.in_force(plan.name, route.head.revision, ts, bt, plan.marks.offset)
+            raise NotReady(below.code, below.what, where=below.where, todo=below.todo) from None
+        try:
+            found = past.in_force(plan.name, route.head.revision, ts, bt, plan.marks.offset)
+        except Unavailable as away:
+            raise NotReady(below.code, below.what, where=below.where, todo=str(away)) from None
         if found is None:
             raise NotReady("E_NO_DOCUMENT", f"route {plan.name} had no document then") from None
         return found

@@ -1,5 +1,6 @@
 """Times on the event path: what an event's time is, and when it is settled (R5, R10)."""
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -7,13 +8,13 @@ from modelwire_schemas.errors import Rejected
 
 
 def event_time(at: object, present: int) -> int:
-    """Return an event's time in ms: a number, an aware datetime; the present for None or < 0."""
+    """Return an event's time in ms: a number, an aware datetime; the present for what is none."""
     if at is None:
         return present
     if isinstance(at, datetime):
         return _of_datetime(at)
     if isinstance(at, int | float) and not isinstance(at, bool):
-        return int(at) if at >= 0 else present
+        return int(at) if 0 <= at < math.inf else present
     raise Rejected(
         "E_TIME", f"at={at!r} is no time", expected="ms since 1970 UTC or an aware datetime"
     )
@@ -29,8 +30,8 @@ def business_time(fields: Mapping[str, object], name: str, ts: int) -> int:
         value = _parsed(value)
     if isinstance(value, datetime):
         return _of_datetime(value) if value.tzinfo else ts
-    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
-        return int(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return int(value) if 0 <= value < math.inf else ts
     return ts
 
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from modelwire.models import Models
 from modelwire.scoring.events import Reading
 from modelwire.scoring.scorer import Job, Scorer, Totals
 from modelwire_log.contract import Message, Record
+from modelwire_router.changes import When
 from modelwire_schemas.errors import NotFound, NotReady
 from modelwire_schemas.routing import BUCKETS, RoutingDocument, Rule, Split, Staleness, Variant
 from tests.waiting import eventually
@@ -295,3 +297,37 @@ def test_a_stream_goes_on_by_the_policy_when_the_control_log_is_silent(
             thread.join()
         stale = {value["stale"] for value in values(data.read("out"))}
         assert stale == {staleness is Staleness.CONTINUE}
+
+
+def test_an_event_whose_document_only_the_log_knows_waits_alone_until_that_is_back(
+    tmp_path: Path,
+) -> None:
+    """The rules come from one log, the events from another that stays."""
+    with world_on("memory:rules", tmp_path) as control, world_on("memory:events", tmp_path) as data:
+        control.release("1")
+        control.flip("1")
+        begin = control.state().now
+        while (state := control.state()).routes[ROUTE].floor.visible <= begin:
+            control.flip("1", when=When())
+            eventually(lambda: time.time_ns() // 1_000_000 > state.now)
+        with control.connect() as models:
+            models.route(ROUTE).wait_until_ready(READY_S)
+            control.log.away = True  # type: ignore[attr-defined]
+            eventually(lambda: models.live.snapshot.stale_since)
+            data.log.create("in", 2)
+            for partition, times in enumerate(([begin, begin, -1], [-1])):
+                for time_ in times:
+                    data.log.append(
+                        "in", Message(events(1)[0], timestamp=time_, partition=partition)
+                    )
+            scorer = Scorer(models, data.log, Job(route=ROUTE, source="in", sink="out", group="g"))
+            thread = threading.Thread(target=scorer.run)
+            thread.start()
+            eventually(lambda: scorer.totals.events == 1)
+            control.log.away = False  # type: ignore[attr-defined]
+            eventually(lambda: scorer.totals.events == 4)
+            scorer.stop()
+            thread.join()
+    revisions = [value["revision"] for value in values(data.read("out"))]
+    assert revisions[:2] == [1, 1]
+    assert min(revisions[2:]) > 1
