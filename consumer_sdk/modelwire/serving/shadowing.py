@@ -233,12 +233,13 @@ def _sampled(batch: Batch, deliver: Deliver | None) -> list[Work]:
     now = time.monotonic()
     for revision in {told.revision for told in batch.answers.provenances}:
         compiled = batch.plan.compiled.get(revision)
-        for sample in compiled.samples if compiled is not None else ():
+        if compiled is None:
+            continue
+        for sample in compiled.samples:
             rows = _answered(batch, revision, sample.version)
             taken = batch.rows.take(np.array(rows, np.intp), with_fields=sample.reads)
             drawn = sample.rows(taken.keys, taken.bodies, taken.headers, taken.sources)
-            model = batch.answers.provenances[0].model
-            shadow = ModelVersion(model, sample.version)
+            shadow = ModelVersion(compiled.document.model, sample.version)
             chosen = [rows[at] for at in drawn]
             for start in range(0, len(chosen), AT_ONCE):
                 some = chosen[start : start + AT_ONCE]
