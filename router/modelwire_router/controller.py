@@ -161,7 +161,6 @@ class Controller:
         foreseen = rehearse(self._observer.state, send.change, by, clock=self._clock)
         if not foreseen.winner:
             foreseen.check()  # else each look would write down what is refused
-        self._faults.pop(send.route, None)
         outcome = submit(
             self._log,
             self._namespace,
@@ -173,6 +172,7 @@ class Controller:
             clock=self._clock,
             timeout=TIMEOUT,
         )
+        self._faults.pop(send.route, None)
         self._observer.state, verdict = outcome.state, outcome.verdict
         if not verdict.accepted or verdict.repeats >= 0:
             logger.info("%s: %s was not needed: %s", send.route, send.told, verdict.detail)
