@@ -42,6 +42,10 @@ class Document:
     values: Mapping[Steps, Spot]
     keys: Mapping[Steps, Spot]
 
+    def at(self, steps: Steps) -> object:
+        """Return the value at the end of a way that there is."""
+        return reduce(_inside, steps, self.value)
+
 
 def load_file(path: Path) -> object:
     """Return what a YAML file says; raises what `load` and opening a file raise."""
@@ -97,7 +101,7 @@ def read(content: bytes, file: str) -> tuple[tuple[Document, ...], tuple[Fault, 
 def misread(document: Document, file: str) -> Iterator[tuple[Steps, Fault]]:
     """Yield what YAML reads as something else than it looks like: NO, on, 012, 1_000, 1:30."""
     for steps, spot in document.values.items():
-        value = reduce(_inside, steps, document.value) if spot.text else None
+        value = document.at(steps) if spot.text else None
         if isinstance(value, bool):
             other = f"{value}".lower()
             plain, what = spot.text == other, f"{spot.text} is read as {other}"

@@ -157,31 +157,36 @@ def _check_base(state: State, change: Change) -> None:
 
 def _check_versions(state: State, change: Change) -> list[Release]:
     """Return the releases that the document names; raise Rejected where one is not to be had."""
-    model = change.document.model
+    document = change.document
+    return [
+        named_release(state, document.model, version, document.route)
+        for version in document.versions()
+    ]
+
+
+def named_release(state: State, model: str, version: str, route: str) -> Release:
+    """Return the release that a route names; raise Rejected where it is not to be had."""
     known = state.releases.get(model)
     if known is None:
         near = _near(model, state.releases)
         hint = f"did you mean {', '.join(near)}" if near else "publish it first"
         raise Rejected("E_UNKNOWN_MODEL", f"model {model} has no release", todo=hint)
-    named: list[Release] = []
-    for version in change.document.versions():
-        release = known.get(version)
-        if release is None:
-            raise Rejected(
-                "E_UNKNOWN_VERSION",
-                _unknown(state, model, version),
-                where=f"route {change.document.route}",
-                todo="publish it first, or name one of them",
-            )
-        if release.withdrawn:
-            raise Rejected(
-                "E_WITHDRAWN",
-                f"{model} {version} was withdrawn",
-                where=f"route {change.document.route}",
-                todo="name another version",
-            )
-        named.append(release)
-    return named
+    release = known.get(version)
+    if release is None:
+        raise Rejected(
+            "E_UNKNOWN_VERSION",
+            _unknown(state, model, version),
+            where=f"route {route}",
+            todo="publish it first, or name one of them",
+        )
+    if release.withdrawn:
+        raise Rejected(
+            "E_WITHDRAWN",
+            f"{model} {version} was withdrawn",
+            where=f"route {route}",
+            todo="name another version",
+        )
+    return release
 
 
 def _check_fit(state: State, change: Change, named: list[Release]) -> None:

@@ -40,7 +40,7 @@ OPTIONS = (
         is_flag=True,
         expose_value=False,
         callback=_take,
-        help="Print data as JSON, one object a line.",
+        help="Data and errors as JSON, an object a line.",
     ),
     *map(_option, ("--log", "--namespace", "--role")),
 )

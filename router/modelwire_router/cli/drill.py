@@ -11,7 +11,7 @@ import click
 
 from modelwire_log.contract import Log
 from modelwire_router.cli.options import read_duration, yaml_file
-from modelwire_router.cli.rollouts import plans_of
+from modelwire_router.cli.rollout_files import plans_of
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.telling import Teller
 from modelwire_router.drill.feeding import Again, Feed, Landing

@@ -3,16 +3,18 @@
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
 import click
+import orjson
 
 from modelwire.version import VERSION
 from modelwire_router.cli.behind import take_behind
 from modelwire_router.cli.session import Session
-from modelwire_schemas.errors import ModelwireError, one_line
+from modelwire_schemas.errors import ModelwireError, RejectedFile, one_line
 
 SECTIONS = {
     "Release": {
@@ -37,7 +39,7 @@ SECTIONS = {
     },
     "Roll out": {
         "apply": "routes",
-        "diff": "rollouts",
+        "diff": "rollout_files",
         "get": "rollouts",
         "promote": "rollouts",
         "pause": "rollouts",
@@ -78,6 +80,17 @@ VERBS = {verb: module for verbs in SECTIONS.values() for verb, module in verbs.i
 
 class Verbs(click.Group):
     """Loads a verb's module when the verb is used: a read verb must not wait for the others."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a verb; with --json its error is data, too: an object for each fault, on stdout."""
+        try:
+            return super().invoke(ctx)
+        except (ModelwireError, click.UsageError) as error:
+            session: Session | None = ctx.obj
+            if session.as_json if session else ctx.params["as_json"]:
+                for row in told(error):
+                    click.echo(orjson.dumps(row))
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the verbs."""
@@ -137,7 +150,7 @@ def _in_short(command: click.Command, width: int) -> str:
     show_default=True,
     help="In which role you ask; asserted, as your name is.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print data as JSON, one object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Data and errors as JSON, an object a line.")
 @click.version_option(VERSION, prog_name="modelwire")
 @click.pass_context
 def modelwire(
@@ -145,6 +158,16 @@ def modelwire(
 ) -> None:
     """Ship models to stream processors as data: release, flip, split, undo."""
     ctx.obj = Session(log or "", namespace, as_json=as_json, role=role)
+
+
+def told(error: ModelwireError | click.UsageError) -> list[dict[str, object]]:
+    """Return an error as data, an object for each fault: its code, place, what and mend."""
+    if isinstance(error, click.UsageError):
+        return [{"code": "E_USAGE", "what": one_line(error.format_message())}]
+    if isinstance(error, RejectedFile):
+        return [asdict(fault) for fault in error.faults]
+    fields = ("code", "what", "where", "expected", "todo")
+    return [{field: getattr(error, field) for field in fields}]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

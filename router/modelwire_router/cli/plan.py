@@ -10,7 +10,7 @@ import click
 from modelwire.control.state import State
 from modelwire.scoring.events import Reading
 from modelwire_router.cli.options import yaml_file
-from modelwire_router.cli.rollouts import plans_of
+from modelwire_router.cli.rollout_files import wanted_of
 from modelwire_router.cli.routes import says_rollouts
 from modelwire_router.cli.session import Session
 from modelwire_router.document_file import read_documents
@@ -27,6 +27,7 @@ from modelwire_router.forecast import (
 )
 from modelwire_router.retained import newest_events
 from modelwire_router.rollout.layers import allotted
+from modelwire_router.rollout_file.standing import check_standing
 from modelwire_router.views import shares
 from modelwire_schemas.errors import Rejected
 
@@ -69,7 +70,9 @@ FETCH_COLUMNS = ["route", "instance", "version", "bytes", "resident", "fits"]
 
 def _wanted(session: Session, path: Path, state: State) -> dict[str, list[Step]]:
     if says_rollouts(path):
-        plans = allotted(plans_of(session, path, None), state)
+        wanted = wanted_of(session, path, None)
+        check_standing(wanted, state)
+        plans = allotted([one.plan for one in wanted], state)
         return {plan.route: steps(plan, state) for plan in plans}
     documents = read_documents(path, state)
     return {document.route: document_steps(document, state) for document in documents}

@@ -18,7 +18,7 @@ from modelwire.scoring.streams import require
 from modelwire_log.whole import all_records
 from modelwire_router.cli import drawing, rehearsed
 from modelwire_router.cli.options import yaml_file
-from modelwire_router.cli.rollouts import plans_of
+from modelwire_router.cli.rollout_files import plans_of
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.telling import Teller
 from modelwire_router.reference import by_sample, check_sample, read_sample

@@ -3,21 +3,19 @@
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import fields, replace
-from pathlib import Path
+from dataclasses import replace
 
 import click
 
 from modelwire.control.state import State
 from modelwire_router.changes import together
-from modelwire_router.cli.options import reason, yaml_file
+from modelwire_router.cli.options import reason
 from modelwire_router.cli.proposals import proposed
 from modelwire_router.cli.session import Session
 from modelwire_router.decide import Standing, look
 from modelwire_router.fleet import present
 from modelwire_router.known import known_route
 from modelwire_router.observer import Observer
-from modelwire_router.reference import by_sample, check_sample, read_sample
 from modelwire_router.rollout import machine, plan_text
 from modelwire_router.rollout.layers import allotted, check_begun, told as told_layer
 from modelwire_router.rollout.plan import Plan
@@ -28,41 +26,6 @@ from modelwire_schemas.rollout import Phase
 from modelwire_schemas.routing import RoutingChanged
 
 LOOK_S = 0.5
-
-
-def begin(session: Session, path: Path, reason: str) -> None:
-    """Begin the rollouts of a file: all of them in one record, or none."""
-    state = session.state()
-    now = session.now(state)
-    plans = allotted(plans_of(session, path, now), state)
-    for plan in plans:
-        release = state.release(plan.model, plan.candidate)
-        if release and by_sample(plan):
-            sample = read_sample(session.log(), session.namespace, release)
-            check_sample(plan, sample, f"{path}: rollout {plan.route}")
-    started = secrets.token_hex(4)
-    changes = [machine.begin(p, state.routes.get(p.route), started, now) for p in plans]
-    _send(session, state, together(changes), reason, "; ".join(_told(p) for p in plans), plans)
-
-
-@click.command()
-@yaml_file("Rollouts as YAML.")
-@click.pass_obj
-def diff(session: Session, path: Path) -> int:
-    """Compare a rollout file with what the routes run or ran last: exit 0 if equal, else 1."""
-    state = session.state()
-    rows = [
-        {"route": plan.route, "field": field.name, "now": str(was), "file": str(new)}
-        for plan in allotted(plans_of(session, path, None), state)
-        for field in fields(plan)
-        if (was := getattr(_there(state, plan.route), field.name, None))
-        != (new := getattr(plan, field.name))
-    ]
-    if rows:
-        session.table(rows, ["route", "field", "now", "file"])
-    else:
-        session.say("no difference")
-    return 1 if rows else 0
 
 
 @click.command()
@@ -96,7 +59,7 @@ def promote(session: Session, route: str, full: bool, reason: str) -> None:
         machine.advance(each.plan, each.route, session.now(state), full=full)
         for each in _together(state, route)
     ]
-    _send(session, state, together([s.change for s in steps]), reason, f"{route}: {steps[0].told}")
+    send(session, state, together([s.change for s in steps]), reason, f"{route}: {steps[0].told}")
 
 
 @click.command()
@@ -108,7 +71,7 @@ def pause(session: Session, route: str, reason: str) -> None:
     state = session.state()
     note = reason or "paused by an operator"
     changes = [machine.pause(each.route, note) for each in _together(state, route)]
-    _send(session, state, together(changes), reason, f"{route}: paused")
+    send(session, state, together(changes), reason, f"{route}: paused")
 
 
 @click.command()
@@ -122,7 +85,7 @@ def resume(session: Session, route: str, reason: str) -> None:
     if paused[0].rollout.phase is not Phase.PAUSED:
         raise Rejected("E_NOT_PAUSED", f"the rollout is {paused[0].rollout.phase}", where=route)
     changes = [machine.resume(each.route) for each in paused]
-    _send(session, state, together(changes), reason, f"{route}: goes on")
+    send(session, state, together(changes), reason, f"{route}: goes on")
 
 
 @click.command()
@@ -143,35 +106,7 @@ def retry(session: Session, route: str, reason: str) -> None:
     plans = allotted([standing.plan], state)
     now = session.now(state)
     change = machine.begin(plans[0], standing.route, secrets.token_hex(4), now)
-    _send(session, state, change, reason, f"{route}: begins anew", plans)
-
-
-def plans_of(session: Session, path: Path, now: int | None) -> list[Plan]:
-    """Return the plans of a file; raises Rejected `E_NAMESPACE` for one of another namespace."""
-    from modelwire_router.rollout_file.reading import read_rollouts
-
-    wanted = read_rollouts((path,), now)
-    for one in wanted:
-        if one.namespace not in {"", session.namespace}:
-            raise Rejected(
-                "E_NAMESPACE",
-                f"the rollout of {one.plan.route} is for namespace {one.namespace}",
-                where=str(path),
-                expected=session.namespace,
-                todo=f"modelwire --namespace {one.namespace} apply -f {path}",
-            )
-    return [one.plan for one in wanted]
-
-
-def _told(plan: Plan) -> str:
-    steps = f"{len(plan.steps)} step{'' if len(plan.steps) == 1 else 's'}"
-    return f"{plan.route}: {plan.strategy} {plan.stable} → {plan.candidate}, {steps}"
-
-
-def _there(state: State, name: str) -> Plan | None:
-    route = state.routes.get(name)
-    rollout = route.head.document.rollout if route else None
-    return plan_text.load(rollout.plan) if rollout else None
+    send(session, state, change, reason, f"{route}: begins anew", plans)
 
 
 def _row(observer: Observer, route: str) -> tuple[Standing, Row]:
@@ -238,7 +173,7 @@ def _together(state: State, route: str) -> list[Standing]:
     return [standing, *others]
 
 
-def _send(
+def send(
     session: Session,
     state: State,
     change: RoutingChanged,
@@ -246,6 +181,7 @@ def _send(
     told: str,
     begun: Sequence[Plan] = (),
 ) -> None:
+    """Append a change of a rollout, or propose it, and tell what became of it."""
     if proposed(session, state, change, reason, told):
         return
     outcome = session.submit(change, state, reason=reason)

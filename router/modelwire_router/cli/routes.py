@@ -144,7 +144,7 @@ def apply(
 ) -> None:
     """Begin the rollouts of a YAML file, or set whole routing documents: all together or none."""
     if says_rollouts(path):
-        from modelwire_router.cli.rollouts import begin
+        from modelwire_router.cli.rollout_files import begin
 
         begin(session, path, reason)
         return

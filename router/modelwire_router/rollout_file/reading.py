@@ -29,6 +29,14 @@ class Wanted:
 
     namespace: str
     plan: Plan
+    file: str
+    document: Document
+
+    def fault(self, error: Rejected, steps: Steps = ("metadata", "name")) -> Fault:
+        """Return what is wrong with a part of it as a fault with its place."""
+        spot = self.document.values[steps]
+        place = (self.file, spot.line, spot.column)
+        return Fault(*place, error.code, error.what, error.expected, error.todo)
 
 
 class _Found(NamedTuple):
@@ -130,7 +138,8 @@ def _compiled(
         if not isinstance(model, Rollout):
             continue
         try:
-            yield Wanted(model.metadata.namespace or "", compiled(model, templates))
+            plan = compiled(model, templates)
+            yield Wanted(model.metadata.namespace or "", plan, one.file, one.document)
         except Rejected as error:
             spot = one.document.values[("spec",)]
             place = (one.file, spot.line, spot.column)

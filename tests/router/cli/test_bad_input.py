@@ -234,6 +234,24 @@ def test_what_yaml_reads_as_something_else_is_said_of_each_place(released: Desk)
     assert said.code == 5
 
 
+def test_with_json_an_error_is_data_too(released: Desk) -> None:
+    keys = ["code", "what", "where", "expected", "todo"]
+    (row,) = (said := released("--json", "status", "nobody")).rows
+    assert ([*row], row["code"], said.code) == (keys, "E_UNKNOWN_ROUTE", 3)
+    assert said.err.startswith("E_UNKNOWN_ROUTE: there is no route nobody; expected one of")
+    (row,) = (said := released("promote", "--json")).rows
+    assert (row, said.code) == ({"code": "E_USAGE", "what": "Missing argument 'ROUTE'."}, 2)
+
+
+@pytest.mark.parametrize("verb", ["lint", "apply -f", "diff -f", "plan -f", "simulate -f"])
+def test_with_json_each_fault_of_a_file_is_an_object(released: Desk, verb: str) -> None:
+    path = released.write("bad.yaml", "kind: Rollout\nspec: {stable: 1}\n")
+    said = released("--json", *verb.split(), path)
+    lines = [f"{r['file']}:{r['line']}:{r['column']}: {r['code']}" for r in said.rows]
+    assert lines == [line[: line.index(": ", line.index("E_"))] for line in said.err.splitlines()]
+    assert (len(lines), said.code) == (5, 5)
+
+
 LOGS: dict[str, tuple[Callable[[Desk], str], str, int]] = {
     "an unknown kind": (lambda _: "redis://localhost", "E_LOG_URL", 5),
     "no file": (lambda _: "sqlite://", "E_LOG_URL", 5),

@@ -77,7 +77,30 @@ def test_a_file_for_another_stable_version_is_refused(route: Desk, file: Path) -
     route.ok("flip", ROUTE, "2")
     end = route.end()
     said = route("apply", "-f", file)
-    assert (said.code, said.err.partition(":")[0], route.end()) == (5, "E_STABLE", end)
+    assert (said.code, route.end()) == (5, end)
+    assert said.err.startswith(f"{file}:6:11: E_STABLE: the route gives its events to 2, not to 1")
+
+
+ELSEWHERE = CANARY.replace("flights-late}", "other}").replace("salt: late", "salt: other")
+
+
+def test_what_does_not_fit_the_log_is_told_at_once_with_its_places(route: Desk) -> None:
+    mirror = '  mirror: [{version: "7"}]\n  strategy:'
+    text = CANARY.replace('candidate: "2"', 'candidate: "8"').replace("  strategy:", mirror)
+    path = route.write("bad.yaml", f"{text}---{ELSEWHERE}")
+    route.ok("flip", ROUTE, "2")
+    end = route.end()
+    wanted = [
+        "6:11: E_STABLE: the route gives its events to 2, not to 1; expected stable: 2",
+        "7:14: E_UNKNOWN_VERSION: flights-late 8 is not released",
+        "9:22: E_UNKNOWN_VERSION: flights-late 7 is not released",
+        "21:18: E_UNKNOWN_MODEL: model other has no release; publish it first",
+    ]
+    for verb in ("apply", "plan"):
+        said = route(verb, "-f", path)
+        assert (said.code, said.out, route.end()) == (5, "", end)
+        for line, start in zip(said.err.splitlines(), wanted, strict=True):
+            assert line.startswith(f"{path}:{start}"), line
 
 
 def test_a_file_for_another_namespace_is_refused(route: Desk) -> None:
@@ -85,7 +108,8 @@ def test_a_file_for_another_namespace_is_refused(route: Desk) -> None:
     path = route.write("other.yaml", text)
     for verb in ("apply", "diff", "plan"):
         said = route(verb, "-f", path)
-        assert (said.code, said.err.partition(":")[0]) == (5, "E_NAMESPACE")
+        assert said.err.startswith(f"{path}:4:43: E_NAMESPACE: the rollout of flights-late is for")
+        assert said.code == 5
 
 
 def test_a_rollout_is_promoted_by_hand_to_its_end(route: Desk, file: Path) -> None:
