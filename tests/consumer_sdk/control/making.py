@@ -136,6 +136,11 @@ def record(
     return ControlRecord(command, body)
 
 
+def both(first: RoutingDocument, second: RoutingDocument, *replaces: int) -> RoutingChanged:
+    """Return a change of two routes, from these revisions."""
+    return RoutingChanged((Change(first, replaces[0]), Change(second, replaces[1])))
+
+
 class Book:
     """A control log and its fold; `now` (ms) is the log's clock, which a test turns."""
 

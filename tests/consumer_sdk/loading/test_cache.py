@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,11 +19,6 @@ from modelwire.loading.fetch import fetch
 from modelwire_schemas.errors import Corrupt, Rejected, Unavailable
 from modelwire_schemas.release import Artifact
 from tests.consumer_sdk.loading.making import artifact, release
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Cache:
-    return Cache(tmp_path / "cache")
 
 
 def put(cache: Cache, content: bytes) -> Artifact:
@@ -313,79 +307,6 @@ def test_a_full_disk_refuses_and_heals(tmp_path: Path) -> None:
     )
     assert said.stderr == ""
     assert said.stdout.split() == ["E_NO_SPACE", "E_NO_SPACE", "True", "True", "2"]
-
-
-KILLED_WHILE_LOADING = """
-import os, signal, sys
-from pathlib import Path
-from modelwire.loading.cache import Cache
-with Cache(Path(sys.argv[1])).journal.loading(sys.argv[2]):
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-def killed_while_loading(cache: Cache, digest: str) -> None:
-    command = [sys.executable, "-c", KILLED_WHILE_LOADING, str(cache.folder), digest]
-    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
-
-
-def test_a_digest_that_ended_the_process_twice_is_not_loaded_again(cache: Cache) -> None:
-    digest = put(cache, b"weights").digest
-    killed_while_loading(cache, digest)
-    assert len(cache.journal.unclean(digest)) == 1
-    killed_while_loading(cache, digest)
-    with pytest.raises(Rejected, match=r"E_QUARANTINED: .* 2 times"):
-        cache.journal.loading(digest).__enter__()
-    with Cache(cache.folder).journal.loading("0" * 64):
-        pass
-    cache.forget(digest)
-    with cache.journal.loading(digest):
-        pass
-
-
-def test_a_load_that_ends_cleanly_clears_what_was_before(cache: Cache) -> None:
-    digest = put(cache, b"weights").digest
-    killed_while_loading(cache, digest)
-    with pytest.raises(ZeroDivisionError), cache.journal.loading(digest):
-        raise ZeroDivisionError
-    killed_while_loading(cache, digest)
-    with cache.journal.loading(digest), cache.journal.loading(digest):
-        pass
-    assert list((cache.folder / "loading").iterdir()) == []
-
-
-def test_nobody_who_loads_at_the_same_time_is_taken_for_one_who_ended(cache: Cache) -> None:
-    digest = "0" * 64
-
-    def load_often() -> None:
-        for _ in range(100):
-            with cache.journal.loading(digest):
-                pass
-
-    with ThreadPoolExecutor(8) as pool:
-        for loads in [pool.submit(load_often) for _ in range(8)]:
-            loads.result()
-
-
-def test_the_state_that_was_kept_last_comes_back(cache: Cache) -> None:
-    assert cache.states.load("prod") is None
-    cache.states.save("prod", b"one")
-    cache.states.save("prod", b"two")
-    cache.states.save("staging", b"other")
-    assert Cache(cache.folder).states.load("prod") == b"two"
-
-
-def test_a_damaged_state_is_no_state(cache: Cache) -> None:
-    cache.states.save("prod", b"state")
-    file = cache.folder / "states" / "prod"
-    content = bytearray(file.read_bytes())
-    for place in range(len(content)):
-        damaged = content.copy()
-        damaged[place] ^= 1
-        file.write_bytes(damaged)
-        assert cache.states.load("prod") is None
-    file.write_bytes(b"")
-    assert cache.states.load("prod") is None
 
 
 ONE_OF_MANY = """

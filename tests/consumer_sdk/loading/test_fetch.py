@@ -24,11 +24,6 @@ WEIGHTS = os.urandom(20_000_000)
 """More than two pieces of the hash that follows the writer."""
 
 
-@pytest.fixture
-def cache(tmp_path: Path) -> Cache:
-    return Cache(tmp_path / "cache")
-
-
 def by_uri(content: bytes, uri: str) -> Artifact:
     return replace(artifact({"model.onnx": content}), inline=(), uri=uri)
 

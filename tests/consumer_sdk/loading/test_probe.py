@@ -1,74 +1,24 @@
-"""A probe finds what a model file does, and nothing that it does harms the one who asks."""
+"""A probe finds what a model file does."""
 
-import multiprocessing
 import os
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 from onnx import helper
 
 from modelwire.loading.cache import Cache
 from modelwire.loading.probe import Prober, probe_once
 from modelwire.loading.tensors import from_array, to_array
-from modelwire.loading.verdicts import ProbeRequest, check_of
+from modelwire.loading.verdicts import check_of
 from modelwire_schemas.errors import Unavailable
 from modelwire_schemas.release import Contract, Golden, Tensor
 from tests.consumer_sdk.loading.graphs import FLOAT, model, one_node
-from tests.consumer_sdk.loading.making import MLP_CONTRACT, rows, stored
+from tests.consumer_sdk.loading.making import MLP_CONTRACT, rows
+from tests.consumer_sdk.loading.probing import asked, helpers_of, mlp_asked
 from tests.models import hostile
 from tests.models.good import mlp
-from tests.waiting import eventually
-
-
-@pytest.fixture(scope="module")
-def others() -> set[psutil.Process]:
-    """Return the helpers of whoever probes in this process beside these tests."""
-    return set(helpers_of(os.getpid()))
-
-
-@pytest.fixture(scope="module")
-def prober(others: set[psutil.Process]) -> Iterator[Prober]:
-    del others  # they are counted first
-    with closing(Prober()) as made:
-        made.start()
-        yield made
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Cache:
-    return Cache(tmp_path / "cache")
-
-
-def asked(cache: Cache, content: bytes) -> ProbeRequest:
-    folder, made = stored(cache, content)
-    return ProbeRequest(folder, made)
-
-
-def mlp_asked(cache: Cache) -> ProbeRequest:
-    return replace(asked(cache, mlp()), contract=MLP_CONTRACT)
-
-
-def helpers_of(pid: int) -> list[psutil.Process]:
-    return [
-        process
-        for process in psutil.Process(pid).children()
-        if "probe_helper" in " ".join(process.cmdline())
-    ]
-
-
-def ended(process: psutil.Process) -> bool:
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def test_a_good_model_is_told_with_its_signature_and_answers(cache: Cache, prober: Prober) -> None:
@@ -248,182 +198,6 @@ def test_an_unknown_format_is_refused(cache: Cache, prober: Prober) -> None:
     assert prober.probe(unknown).code == "E_FORMAT"
 
 
-def test_nothing_is_printed_into_the_application(
-    cache: Cache, prober: Prober, capfd: pytest.CaptureFixture[str]
-) -> None:
-    for content in (b"<html>", hostile.bomb(), mlp()[:-10]):
-        prober.probe(asked(cache, content))
-    assert capfd.readouterr() == ("", "")
-
-
-def test_a_helper_that_was_killed_is_replaced(
-    cache: Cache, prober: Prober, others: set[psutil.Process]
-) -> None:
-    prober.probe(mlp_asked(cache))
-    (helper_process,) = set(helpers_of(os.getpid())) - others
-    helper_process.kill()
-    assert prober.probe(mlp_asked(cache)).ok
-    (other,) = set(helpers_of(os.getpid())) - others
-    assert other.pid != helper_process.pid
-
-
-def test_a_child_that_died_while_it_waited_is_replaced(cache: Cache) -> None:
-    before = psutil.Process().children()
-    with closing(Prober()) as prober:
-        prober.start()
-        (helper_process,) = set(psutil.Process().children()) - set(before)
-        eventually(helper_process.children, what="a child in waiting")
-        (child,) = helper_process.children()
-        child.kill()
-        eventually(lambda: ended(child), what="its end")
-        assert prober.probe(mlp_asked(cache)).ok
-
-
-def test_threads_may_ask_at_the_same_time(cache: Cache, prober: Prober) -> None:
-    good, bad = mlp_asked(cache), asked(cache, hostile.bomb())
-    found: list[bool] = []
-
-    def ask(request: ProbeRequest, code: str) -> None:
-        found.append(prober.probe(request).code == code)
-
-    threads = [
-        threading.Thread(target=ask, args=case) for case in [(good, ""), (bad, "E_PROBE_CRASH")] * 5
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == [True] * 10
-
-
-def test_a_closed_prober_says_so(cache: Cache) -> None:
-    before = psutil.Process().children()
-    prober = Prober()
-    prober.start()
-    (started,) = set(psutil.Process().children()) - set(before)
-    prober.close()
-    prober.close()
-    assert not started.is_running()
-    with pytest.raises(Unavailable, match="E_PROBE: the prober is closed"):
-        prober.probe(mlp_asked(cache))
-
-
-APPLICATION = """
-import os, sys
-from pathlib import Path
-from modelwire.loading.cache import Cache
-from modelwire.loading.probe import Prober
-from modelwire.loading.verdicts import ProbeRequest
-from modelwire.loading.onnx import TINY
-from tests.consumer_sdk.loading.making import stored
-prober = Prober()
-cache = Cache(Path(sys.argv[1]))
-prober.probe(ProbeRequest(*stored(cache, TINY)))
-if os.fork() == 0:
-    sys.stdin.read()
-    os._exit(0)
-print("ready", flush=True)
-prober.probe(ProbeRequest(*stored(cache, Path(sys.argv[2]).read_bytes())))
-"""
-
-
-def test_nothing_outlives_an_application_that_was_killed(tmp_path: Path) -> None:
-    (tmp_path / "hangs").write_bytes(hostile.hang_at_run())
-    command = [sys.executable, "-c", APPLICATION, str(tmp_path), str(tmp_path / "hangs")]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as application:
-        assert application.stdout is not None
-        assert application.stdout.readline() == "ready\n"
-        (helper_process,) = helpers_of(application.pid)
-        eventually(
-            lambda: any(child.cpu_times().user > 0.05 for child in helper_process.children()),
-            what="a probe that loops",
-        )
-        left = [helper_process, *helper_process.children()]
-        application.kill()
-        # The fork of the application is still there, and does not keep the helper.
-        assert psutil.wait_procs(left, timeout=10)[1] == []
-
-
-def probe_in_a_child(request: ProbeRequest, prober: Prober | None = None) -> None:
-    with closing(prober or Prober()) as asking:
-        assert asking.probe(request).ok
-        assert len(helpers_of(os.getpid())) == 1
-
-
-def test_a_fork_of_the_application_has_a_helper_of_its_own(cache: Cache, prober: Prober) -> None:
-    request = mlp_asked(cache)
-    prober.probe(request)
-    before = helpers_of(os.getpid())
-    child = multiprocessing.get_context("fork").Process(
-        target=probe_in_a_child, args=(request, prober)
-    )
-    child.start()
-    child.join()
-    assert child.exitcode == 0
-    assert prober.probe(request).ok
-    assert helpers_of(os.getpid()) == before
-
-
-def test_a_fork_in_the_middle_of_a_probe_does_not_wait_for_it(cache: Cache, prober: Prober) -> None:
-    request = mlp_asked(cache)
-    hangs = replace(asked(cache, hostile.hang_at_run()), seconds=1.0)
-    thread = threading.Thread(target=prober.probe, args=(hangs,))
-    thread.start()
-    eventually(
-        lambda: any(
-            child.cpu_times().user > 0.05
-            for helper_process in helpers_of(os.getpid())
-            for child in helper_process.children()
-        ),
-        what="a probe that loops",
-    )
-    child = multiprocessing.get_context("fork").Process(
-        target=probe_in_a_child, args=(request, prober)
-    )
-    child.start()
-    child.join(20)
-    assert child.exitcode == 0
-    thread.join()
-
-
-def test_a_daemonic_worker_may_probe(cache: Cache) -> None:
-    request = mlp_asked(cache)
-    for method in (multiprocessing.get_context("fork"), multiprocessing.get_context("spawn")):
-        child = method.Process(target=probe_in_a_child, args=(request,), daemon=True)
-        child.start()
-        child.join()
-        assert child.exitcode == 0
-
-
-UNGUARDED = """
-import sys
-from pathlib import Path
-from modelwire.loading.cache import Cache
-from modelwire.loading.probe import Prober
-from modelwire.loading.verdicts import ProbeRequest
-from modelwire.loading.onnx import TINY
-from tests.consumer_sdk.loading.making import stored
-print("once")
-prober = Prober()
-assert prober.probe(ProbeRequest(*stored(Cache(Path(sys.argv[1])), TINY))).ok
-prober.close()
-"""
-
-
-def test_an_application_needs_no_main_guard(tmp_path: Path) -> None:
-    (tmp_path / "application.py").write_text(UNGUARDED)
-    said = subprocess.run(
-        [sys.executable, "-W", "error", str(tmp_path / "application.py"), str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    assert (said.stdout, said.stderr) == ("once\n", "")
-
-
 def test_a_verdict_is_found_again_for_the_same_question_only(cache: Cache, prober: Prober) -> None:
     request = mlp_asked(cache)
     first = probe_once(cache, prober, request)
@@ -451,11 +225,3 @@ def test_what_the_host_lacks_is_looked_at_again(cache: Cache, prober: Prober) ->
     request = replace(mlp_asked(cache), requirements=("not-a-package",))
     assert probe_once(cache, prober, request).code == "E_REQUIREMENT"
     assert not list(cache.folder.glob("verdicts/*/*"))
-
-
-def test_signals_of_the_terminal_do_not_reach_the_helper(
-    cache: Cache, prober: Prober, others: set[psutil.Process]
-) -> None:
-    prober.probe(mlp_asked(cache))
-    (helper_process,) = set(helpers_of(os.getpid())) - others
-    assert os.getpgid(helper_process.pid) != os.getpgid(os.getpid())
