@@ -39,7 +39,6 @@ from tests.processes import Running, python, running, say
 from tests.router.cli.desk import Desk
 from tests.waiting import eventually
 
-MODEL = "flights-late"
 WAITS, GOES_ON, FALLS_BACK = "late", "early", "by-departure"
 ROUTES = (WAITS, GOES_ON, FALLS_BACK)
 VERSIONS = ("1", "2", "3")

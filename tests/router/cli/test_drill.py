@@ -12,15 +12,17 @@ from modelwire_log.open import open_log
 from modelwire_router.demo.files import flights
 from modelwire_router.feed import read_events
 from tests.router.cli.desk import Desk
-from tests.router.drill.files import BY_KEY, CANARY, HEAD, TEMPLATE
+from tests.router.drill.files import BY_KEY, CANARY, ERRORS
+from tests.router.rollouts import PLAIN
 
 ROUTE = "flights-late"
 UNWATCHED = f"{BY_KEY}    canary: {{steps: [{{setWeight: 30}}, {{setWeight: 100}}]}}\n"
-BY_HAND = f"""{HEAD.replace("SPLIT", "")}
+BY_HAND = f"""{PLAIN}
+  strategy:
     blueGreen:
       autoPromotion: false
-      postPromotionAnalysis: {{templates: [guardrails], duration: 20s}}
-{TEMPLATE.partition("    - {name: outputs")[0]}"""
+      postPromotionAnalysis: {{templates: [guards], duration: 20s}}
+{ERRORS}"""
 WAITING = (
     f"{BY_KEY}    canary: {{steps: [{{setWeight: 30}}, {{pause: {{}}}}, {{setWeight: 100}}]}}\n"
 )

@@ -18,27 +18,11 @@ from modelwire_router.rollout.plan_text import load
 from modelwire_schemas.rollout import Finding, Judgement
 from modelwire_schemas.routing import RoutingChanged
 from tests.router.cli.desk import Desk
-from tests.router.rollouts import BY_PLANE
+from tests.router.rollouts import BY_PLANE, HALF
 from tests.waiting import eventually
 
 ROUTE = "flights-late"
-FILE = (
-    BY_PLANE
-    + """\
-  strategy:
-    canary:
-      steps:
-        - setWeight: 50
-        - analysis: {templates: [guards]}
-        - setWeight: 100
----
-apiVersion: modelwire.io/v1
-kind: AnalysisTemplate
-metadata: {name: guards}
-spec:
-  metrics: [{name: errors, query: error_rate, max: 0.01}]
-"""
-)
+FILE = f"{BY_PLANE}{HALF}    - {{name: errors, query: error_rate, max: 0.01}}\n"
 GOOD = Finding("errors", Judgement.PASS, 7, 0.002, 0.001, 0.01, 4_000, 4_100)
 BAD = Finding("errors", Judgement.FAIL, 9, 0.25, 0.001, 0.01, 5_000, 5_100, "99 % sure")
 MACHINE = By("controller-1", "step", role="controller", cause="controller")

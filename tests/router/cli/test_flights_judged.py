@@ -11,6 +11,7 @@ from modelwire_log.open import open_log
 from modelwire_router.demo.files import flights, model
 from tests.processes import modelwire, running
 from tests.router.cli.desk import Desk
+from tests.router.rollouts import BY_PLANE, HALF
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.timeout(180)
@@ -29,29 +30,10 @@ BESIDE = (
 )
 """What runs beside the terminal: a scorer, a controller, a join of late labels."""
 
-ROLLOUT = """
-apiVersion: modelwire.io/v1
-kind: Rollout
-metadata: {{name: flights-late}}
-spec:
-  stable: "{stable}"
-  candidate: "{candidate}"
-  split: {{key: event.tailnum, salt: late}}
-  strategy:
-    canary:
-      steps:
-        - setWeight: 50
-        - analysis: {{templates: [guardrails]}}
-        - setWeight: 100
----
-apiVersion: modelwire.io/v1
-kind: AnalysisTemplate
-metadata: {{name: guardrails}}
-spec:
-  metrics:
-    - {{name: errors, query: error_rate, max: 0.01, minSamples: 1000, interval: 1s}}
-    - {{name: quality, query: log_loss(late), compare: relative, max: 1.05, minSamples: 1000,
-       interval: 1s}}
+METRICS = """\
+    - {name: errors, query: error_rate, max: 0.01, minSamples: 1000, interval: 1s}
+    - {name: quality, query: log_loss(late), compare: relative, max: 1.05, minSamples: 1000,
+       interval: 1s}
 """
 
 
@@ -64,10 +46,6 @@ def outcome(desk: Desk) -> tuple[str, list[str]]:
 def head(desk: Desk) -> Accepted:
     with open_log(desk.url) as log:
         return fold_log(log, desk.namespace).routes[ROUTE].head
-
-
-def holds(accepted: Accepted) -> bool:
-    return accepted.effective < time.time() * 1000
 
 
 @pytest.mark.parametrize(
@@ -88,8 +66,9 @@ def test_delays_that_come_later_decide_about_a_version(
         for stream in ("flights", "landings", "scores"):
             log.create(stream, 4)
     desk.ok("flip", ROUTE, stable)
-    text = ROLLOUT.format(stable=stable, candidate=candidate)
-    desk.ok("apply", "-f", desk.write("rollout.yaml", text))
+    sides = f'stable: "{stable}"\n  candidate: "{candidate}"'
+    begin = BY_PLANE.replace('stable: "1"\n  candidate: "2"', sides)
+    desk.ok("apply", "-f", desk.write("rollout.yaml", begin + HALF + METRICS))
     with ExitStack() as held:
         for verb in BESIDE:
             held.enter_context(running(*modelwire("--log", desk.url, *verb)))

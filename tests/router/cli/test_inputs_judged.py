@@ -16,6 +16,7 @@ from modelwire_router.demo.files import flights, model
 from tests.processes import modelwire, running
 from tests.router.cli.desk import Desk
 from tests.router.outside.servers import Server, send, serving
+from tests.router.rollouts import BY_PLANE, HALF
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.timeout(180)
@@ -33,30 +34,9 @@ BESIDE = (
     ("controller", "--every", "0.1"),
 )
 
-ROLLOUT = """
-apiVersion: modelwire.io/v1
-kind: Rollout
-metadata: {{name: flights-late}}
-spec:
-  stable: "1"
-  candidate: "2"
-  split: {{key: event.tailnum, salt: late}}
-  hooks:
-    - {{type: retrain-wanted, url: "{url}"}}
-  strategy:
-    canary:
-      steps:
-        - setWeight: 50
-        - analysis: {{templates: [guardrails]}}
-        - setWeight: 100
----
-apiVersion: modelwire.io/v1
-kind: AnalysisTemplate
-metadata: {{name: guardrails}}
-spec:
-  metrics:
-    - {{name: delays, query: input_drift(dep_delay), max: 0.2, minSamples: 1000, interval: 1s}}
-    - {{name: outliers, query: outliers, max: 0.02, minSamples: 1000, interval: 1s}}
+METRICS = """\
+    - {name: delays, query: input_drift(dep_delay), max: 0.2, minSamples: 1000, interval: 1s}
+    - {name: outliers, query: outliers, max: 0.02, minSamples: 1000, interval: 1s}
 """
 
 
@@ -127,7 +107,8 @@ def test_flights_unlike_the_sample_of_the_release_take_a_candidate_back(
     with open_log(desk.url) as log:
         for stream in ("flights", "scores"):
             log.create(stream, 4)
-    desk.ok("apply", "-f", desk.write("rollout.yaml", ROLLOUT.format(url=server.url)))
+    hooks = f'  hooks: [{{type: retrain-wanted, url: "{server.url}"}}]\n'
+    desk.ok("apply", "-f", desk.write("rollout.yaml", BY_PLANE + hooks + HALF + METRICS))
     with ExitStack() as held:
         for verb in BESIDE:
             held.enter_context(running(*modelwire("--log", desk.url, *verb)))
@@ -159,9 +140,8 @@ def test_a_rollout_that_needs_a_sample_is_refused_without_one(
     for version in ("1", "2"):
         desk.ok("publish", ROUTE, model(f"v{version}"), "--version", version, *words)
     desk.ok("flip", ROUTE, "1")
-    text = ROLLOUT.format(url="http://127.0.0.1:9").partition("    - {name: delays")[0]
     metric = f"    - {{name: inputs, query: {query}, max: 0.2}}\n"
-    file = desk.write("rollout.yaml", text + metric)
+    file = desk.write("rollout.yaml", BY_PLANE + HALF + metric)
     desk.ok("lint", file)
     end = desk.end()
     said = desk("apply", "-f", file)

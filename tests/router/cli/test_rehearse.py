@@ -18,31 +18,25 @@ from modelwire_router.demo.bomb import bomb_release
 from modelwire_router.demo.files import flights, model
 from modelwire_router.retained import newest_events
 from tests.router.cli.desk import Desk
-from tests.router.rollouts import BY_PLANE
+from tests.router.rollouts import BY_PLANE, GUARDS
 
 ROUTE = "flights-late"
 LAST = 2_000
-FILE = (
-    BY_PLANE
-    + """\
+STEPS = """\
   strategy:
     canary:
       steps:
         - setWeight: 10
         - analysis: {templates: [guards]}
         - setWeight: 100
----
-apiVersion: modelwire.io/v1
-kind: AnalysisTemplate
-metadata: {name: guards}
-spec:
-  metrics:
+"""
+METRICS = """\
     - {name: errors, query: error_rate, max: 0.05, minSamples: 500}
     - {name: quality, query: log_loss(late), compare: relative, max: 1.02, minSamples: 500}
     - {name: load, query: event_rate, min: 1}
     - {name: drift, query: psi(late), max: 0.2, dryRun: true}
 """
-)
+FILE = BY_PLANE + STEPS + GUARDS + METRICS
 LABELS = (
     *("--labels", "landings", "--label-field", "arr_delay", "--at-least", 15),
     *("--label-id", "flight_id", "--event-id", "flight_id"),

@@ -6,11 +6,9 @@ import pytest
 
 from modelwire_router.demo.files import flights
 from tests.router.cli.desk import Desk
-from tests.router.rollouts import BY_PLANE
+from tests.router.rollouts import BY_PLANE, GUARDS
 
-FILE = (
-    BY_PLANE
-    + """\
+STEPS = """\
   strategy:
     canary:
       steps:
@@ -18,15 +16,11 @@ FILE = (
         - analysis: {templates: [guards], duration: 3m}
         - setWeight: 100
       background: {templates: [guards]}
----
-apiVersion: modelwire.io/v1
-kind: AnalysisTemplate
-metadata: {name: guards}
-spec:
-  metrics:
+"""
+METRICS = """\
     - {name: errors, query: error_rate, compare: relative, max: 3, minSamples: 500}
 """
-)
+FILE = BY_PLANE + STEPS + GUARDS + METRICS
 
 
 @pytest.fixture
