@@ -26,7 +26,7 @@ from modelwire_router.rollout.plan import HookKind, Plan
 from modelwire_router.snapshots import Snapshots
 from modelwire_schemas.control import FOLD_VERSION
 from modelwire_schemas.errors import ModelwireError, Rejected
-from modelwire_schemas.fleet import RUN_OUT, FleetReport
+from modelwire_schemas.fleet import CONTROLLER, RUN_OUT, FleetReport
 from modelwire_schemas.rollout import Phase, Rollout
 
 logger = logging.getLogger("modelwire.controller")
@@ -157,7 +157,7 @@ class Controller:
 
     def _send(self, send: Send) -> None:
         base = send.change.changes[0].replaces
-        by = By(self.name, send.told, role="controller", cause="controller")
+        by = By(self.name, send.told, role=CONTROLLER, cause=CONTROLLER)
         foreseen = rehearse(self._observer.state, send.change, by, clock=self._clock)
         if not foreseen.winner:
             foreseen.check()  # else each look would write down what is refused
@@ -227,7 +227,7 @@ class Controller:
         return FleetReport(
             instance=self.name,
             incarnation=self.name.rpartition("-")[2],
-            application="controller",
+            application=CONTROLLER,
             namespace=self._namespace,
             host=socket.gethostname(),
             pid=os.getpid(),

@@ -19,7 +19,7 @@ from modelwire_log.open import open_log
 from modelwire_router.fleet import newest_reports, present
 from modelwire_router.readiness import live
 from modelwire_schemas.errors import ModelwireError, Rejected
-from modelwire_schemas.fleet import RUN_OUT
+from modelwire_schemas.fleet import CONTROLLER, RUN_OUT
 
 POLLING = 100
 """Ms between two questions for the log's end (the follower's)."""
@@ -59,6 +59,7 @@ def examine(url: str, namespace: str) -> list[Finding]:
             ("releases", lambda: _releases(log, namespace)),
             ("clock", lambda: _clock(log, namespace)),
             ("fleet", lambda: _fleet(log, namespace)),
+            ("controller", lambda: _controller(log, namespace)),
         ]
         return [_guard(name, check) for name, check in checks] + findings
 
@@ -157,6 +158,24 @@ def _fleet(log: Log, namespace: str) -> Finding:
     if refused:
         found += f", refused: {', '.join(refused)}"
     return Finding("fleet", ok=not refused, found=found, todo="modelwire fleet" if refused else "")
+
+
+def _controller(log: Log, namespace: str) -> Finding:
+    """Look for whoever carries on what is under way."""
+    heads = (route.head.document for route in fold_log(log, namespace).routes.values())
+    waiting = [d.route for d in heads if d.rollout and not d.rollout.phase.over]
+    reports = newest_reports(log, namespace)
+    count = sum(r.application == CONTROLLER for r in live(reports, present(reports)))
+    if count or not waiting:
+        return Finding(
+            "controller", ok=True, found=f"{count} live, {len(waiting)} rollouts under way"
+        )
+    return Finding(
+        "controller",
+        ok=False,
+        found=f"none is live, nothing takes the rollout of {waiting[0]} on or back",
+        todo="modelwire controller",
+    )
 
 
 def _cache() -> Finding:

@@ -76,7 +76,7 @@ def _route_row(state: State, route: RouteState, fleet: Sequence[FleetReport], no
         "by": current.author,
         "reason": current.reason,
         "rollout": _told_rollout(route),
-        "frozen": _told_freeze(route),
+        "frozen": told_freeze(route),
         "goes_back": back and back.effective,
         "expired": [release.version for _, release in run_out(state, [route], now)],
         "scheduled": [
@@ -95,7 +95,7 @@ def _told_rollout(route: RouteState) -> str:
     return f"{rollout.id}: {rollout.phase}" if rollout else ""
 
 
-def _told_freeze(route: RouteState) -> str:
+def told_freeze(route: RouteState) -> str:
     """Return who froze a route and why; empty if nobody did."""
     frozen = route.frozen
     if frozen is None:

@@ -6,6 +6,9 @@ RESOURCE_FIRST = "resource-first"
 """The capability of an instance that may lack room for two versions: until its time comes, the
 next one waits there verified and probed (R18)."""
 
+CONTROLLER = "controller"
+"""The application that a controller reports as, and the role in which it asks."""
+
 RUN_OUT = "E_EXPIRED_RELEASE"
 """The code of a version that answers although its release has run out; it is no refusal."""
 

@@ -58,7 +58,8 @@ def status(session: Session, route: str | None, wait: bool, timeout: float) -> i
     if state.proposals:
         session.say(f"{len(state.proposals)} changes wait for approval: modelwire proposals")
     if not rows:
-        session.say("no routes yet; next: modelwire publish MODEL FILE --version V")
+        where = f"{session.log().url}, namespace {session.namespace}"
+        session.say(f"no routes yet in {where}; next: modelwire publish MODEL FILE --version V")
     return code
 
 
@@ -69,7 +70,8 @@ def _waited(session: Session, route: str | None, timeout: float) -> int:
     def left() -> float:
         return max(0.0, deadline - time.monotonic())
 
-    wait_until_none(lambda: _under_way(session.state(), route), left(), "rollouts", "get ROUTE")
+    look = f"get {route or 'ROUTE'}"
+    wait_until_none(lambda: _under_way(session.state(), route), left(), "over", look, session.say)
     try:
         wait_until_none(lambda: _late(session, route), left())
     except TimedOut as error:
@@ -89,7 +91,12 @@ def _rollouts(state: State, route: str | None) -> dict[str, Rollout]:
 
 
 def _under_way(state: State, route: str | None) -> list[str]:
-    return [name for name, r in _rollouts(state, route).items() if not r.phase.over]
+    """Return how the rollouts stand that have not ended, in a few words each."""
+    return [
+        f"{name} {r.phase}, step {r.step}{f': {r.note}' if r.note else ''}"
+        for name, r in _rollouts(state, route).items()
+        if not r.phase.over
+    ]
 
 
 def _say_more(session: Session, row: Row) -> None:

@@ -1,9 +1,11 @@
 """Verbs of rollouts, as operators know them: get, promote, pause, resume, retry."""
 
 import secrets
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from string import digits
 
 import click
 
@@ -12,6 +14,7 @@ from modelwire_router.changes import together
 from modelwire_router.cli.options import reason
 from modelwire_router.cli.proposals import proposed
 from modelwire_router.cli.session import Session
+from modelwire_router.cli.waiting import live_reports
 from modelwire_router.decide import Standing, look
 from modelwire_router.fleet import present
 from modelwire_router.known import known_route
@@ -20,8 +23,9 @@ from modelwire_router.rollout import machine, plan_text
 from modelwire_router.rollout.layers import allotted, check_begun, told as told_layer
 from modelwire_router.rollout.plan import Plan
 from modelwire_router.rollout.telling import Row, numbers
-from modelwire_router.rollout_view import rollout_row
+from modelwire_router.rollout_view import hindrance, rollout_row
 from modelwire_schemas.errors import NotFound, Rejected
+from modelwire_schemas.fleet import CONTROLLER
 from modelwire_schemas.rollout import Phase
 from modelwire_schemas.routing import RoutingChanged
 
@@ -35,13 +39,16 @@ LOOK_S = 0.5
 def get(session: Session, route: str, watch: bool) -> None:
     """Show how the rollout of ROUTE stands: steps, shares, metrics, what it waits for."""
     observer = Observer(session.log(), session.namespace)
-    shown = ""
+    redrawn = watch and sys.stdout.isatty() and not session.as_json
+    shown: Row = {}
     while True:
         standing, row = _row(observer, route)
-        text = _text(row)
-        if text != shown:
-            session.data(row, text)
-            shown = text
+        told = row if redrawn else {**row, "waits_for": row["waits_for"].lstrip(digits)}
+        if told != shown:
+            if redrawn:
+                click.clear()
+            session.data(row, _text(row))
+            shown = told
         if not watch or standing.rollout.phase.over:
             return
         time.sleep(LOOK_S)
@@ -69,7 +76,7 @@ def promote(session: Session, route: str, full: bool, reason: str) -> None:
 def pause(session: Session, route: str, reason: str) -> None:
     """Stop promotions of ROUTE's rollout; a failure still takes the candidate back."""
     state = session.state()
-    note = reason or "paused by an operator"
+    note = reason or "by an operator"
     changes = [machine.pause(each.route, note) for each in _together(state, route)]
     send(session, state, together(changes), reason, f"{route}: paused")
 
@@ -116,7 +123,8 @@ def _row(observer: Observer, route: str) -> tuple[Standing, Row]:
     standing = _last(world.state, route)
     if standing.rollout.phase.over:
         return standing, rollout_row(standing, machine.Look(world.now))
-    return standing, rollout_row(standing, look(standing, world))
+    still = hindrance(standing, world.state, world.reports, world.now)
+    return standing, rollout_row(standing, look(standing, world), still)
 
 
 def _text(row: Row) -> str:
@@ -136,7 +144,9 @@ def _text(row: Row) -> str:
     if row["waits_for"]:
         lines.append(f"  waits for {row['waits_for']}")
     if row["note"]:
-        lines.append(f"  {row['note']}")
+        lines.append(f"  {row['phase']}: {row['note']}")
+    if row["hindrance"]:
+        lines.append(f"  nothing goes by itself, also not back: {row['hindrance']}")
     return "\n".join(lines)
 
 
@@ -157,11 +167,12 @@ def _together(state: State, route: str) -> list[Standing]:
     """Return the rollout under way on a route, on every route that it runs on, this one first."""
     standing = _last(state, route)
     if standing.rollout.phase.over:
+        ended_well = standing.rollout.phase is Phase.COMPLETED
         raise Rejected(
             "E_ROLLOUT_OVER",
             f"the rollout is {standing.rollout.phase}",
             where=f"route {route}",
-            todo=f"modelwire retry {route} begins it anew",
+            todo=f"modelwire {'apply -f FILE' if ended_well else f'retry {route}'} begins it anew",
         )
     others = [
         _last(state, name)
@@ -190,4 +201,8 @@ def send(
         if line:
             session.say(line)
     check_begun(begun, outcome.state)
+    if begun and not any(r.application == CONTROLLER for r in live_reports(session)):
+        session.say(
+            "no controller is live, so nothing goes by itself: start a modelwire controller"
+        )
     session.say(f"next: modelwire get {outcome.verdict.revisions[0].route} -w")

@@ -32,17 +32,23 @@ def tell_way_back(session: Session, route: RouteState | None) -> None:
 def wait_until_none(
     late: Callable[[], list[str]],
     timeout: float,
-    what: str = "instances",
+    what: str = "ready",
     look: str = "fleet",
+    tell: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Wait until `late()` names nothing; raises TimedOut `E_TIMEOUT` with what is left."""
+    """Wait until `late()` names nothing, and `tell` which names are new; raises `E_TIMEOUT`."""
     deadline = time.monotonic() + timeout
+    told: set[str] = set()
     while names := late():
+        for name in names:
+            if name not in told:
+                tell(name)
+        told = set(names)
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimedOut(
                 "E_TIMEOUT",
-                f"{len(names)} {what} are not ready after {round(timeout, 1):g} s",
+                f"{len(names)} not {what} after {round(timeout, 1):g} s",
                 where=", ".join(names[:3]),
                 todo=f"modelwire {look} says why",
             )

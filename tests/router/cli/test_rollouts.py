@@ -1,9 +1,11 @@
 """Rollouts from the terminal: begin one from a file, look at it, promote, pause, abort, retry."""
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -167,6 +169,54 @@ def test_a_paused_rollout_says_so_and_is_resumed(route: Desk, file: Path) -> Non
     assert (row["phase"], row["note"]) == ("paused", "lunch")
     route.ok("resume", ROUTE)
     assert standing(route) == ("progressing", "0/5")
+
+
+def test_what_keeps_a_rollout_from_going_by_itself_is_named(route: Desk, file: Path) -> None:
+    said = route.ok("apply", "-f", file)
+    assert "no controller is live" in said.err
+    assert "also not back: no controller is live" in route.ok("get", ROUTE).out
+    (told,) = [line for line in route("doctor").out.splitlines() if "controller " in line]
+    assert told.startswith("BAD")
+    with running(*modelwire("--log", route.url, "controller", "--every", "0.1")):
+        eventually(lambda: route.data("get", ROUTE)[0]["hindrance"] == "")
+        assert "nothing goes by itself" not in route.ok("get", ROUTE).out
+        policy = "roles: [{may: route, routes: ['*'], roles: [operator]}]"
+        route.ok("policy", "set", "-f", route.write("policy.yaml", policy))
+        assert "no controller may route flights-late" in route.ok("get", ROUTE).out
+        route.ok("freeze", ROUTE, "--reason", "incident 7")
+        (row,) = route.data("get", ROUTE)
+        assert row["hindrance"].endswith("incident 7; modelwire unfreeze flights-late")
+    route.ok("abort", ROUTE)
+    assert route.data("get", ROUTE)[0]["hindrance"] == ""
+    assert "ok  controller" in route("doctor").out
+
+
+def test_a_wait_tells_how_rollouts_stand_and_where_to_look(route: Desk, file: Path) -> None:
+    route.ok("apply", "-f", file)
+    route.ok("pause", ROUTE, "--reason", "lunch")
+    said = route("status", ROUTE, "--wait", "--timeout", "1")
+    stands = f"{ROUTE} paused, step 0: lunch"
+    assert said.code == 6
+    assert said.err.splitlines() == [
+        stands,
+        f"E_TIMEOUT: 1 not over after 1 s, {stands}; modelwire get {ROUTE} says why",
+    ]
+
+
+def test_a_watch_into_a_pipe_repeats_nothing_for_seconds_that_pass(route: Desk) -> None:
+    text = CANARY.replace("        - setWeight: 10\n        - pause: {}\n", "", 1).replace(
+        "        - setWeight: 50\n        - pause: {}", "        - pause: {duration: 3s}"
+    )
+    route.ok("apply", "-f", route.write("short.yaml", text))
+    with connect(route.url, application="app", cache=route.folder / "cache") as models:
+        models.route(ROUTE).wait_until_ready(20)
+        with running(*modelwire("--log", route.url, "controller", "--every", "0.1")):
+            said = route.ok("get", ROUTE, "-w")
+    assert "of pause" in said.out
+    shown = re.split(r"^(?=flights-late  )", said.out, flags=re.MULTILINE)
+    timeless = [re.sub(r"\d+ s of", "of", block) for block in shown]
+    assert all(one != other for one, other in pairwise(timeless))
+    assert "✓ weight 100 %" in said.out
 
 
 def test_a_file_is_compared_with_what_runs(route: Desk, file: Path) -> None:

@@ -341,7 +341,7 @@ def test_status_gives_up_with_six_and_says_who_is_late(route: Desk) -> None:
         eventually(lambda: route.data("status")[0]["instances"] == 1)
         said = route("status", ROUTE, "--wait", "--timeout", 1.5)
         assert said.code == 6
-        assert said.err.startswith("E_TIMEOUT: 1 instances are not ready after ")
+        assert said.err.startswith("E_TIMEOUT: 1 not ready after ")
         assert instance in said.err
 
 
