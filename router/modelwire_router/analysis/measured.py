@@ -17,7 +17,7 @@ JUDGEMENTS = tuple(Judgement)
 """What a code stands for: the place of a judgement here."""
 
 _COMPARING = OF_OUTPUTS | {Measure.INPUT_DRIFT}
-_WITHOUT_RATIO = _COMPARING | {Measure.DISAGREEMENT}
+WITHOUT_RATIO = _COMPARING | {Measure.DISAGREEMENT}
 """What compares anyway, so that its limits are never multiples."""
 
 Proof: TypeAlias = Callable[[float, bool, float], Flags]
@@ -55,7 +55,7 @@ class Known:
 def is_relative(metric: Metric) -> bool:
     """Whether the limits are multiples of the stable value; drift compares anyway."""
     of = metric.measure
-    return metric.relative and of is not None and of not in _WITHOUT_RATIO
+    return metric.relative and of is not None and of not in WITHOUT_RATIO
 
 
 def is_compared(metric: Metric) -> bool:

@@ -9,9 +9,12 @@ from modelwire.routing.predicate import HEADER
 from modelwire.routing.ranges import Weight, reweigh
 from modelwire_router.analysis.measured import is_compared
 from modelwire_router.rollout.plan import (
+    OF_PAIRS,
     Analyse,
     Exposure,
     Hook,
+    Measure,
+    Metric,
     Mirror,
     MovePartitions,
     Pause,
@@ -63,7 +66,7 @@ def compiled(rollout: Rollout, templates: Mapping[str, Template]) -> Plan:
     """Return the plan of a rollout, with the templates that it names.
 
     Raises Rejected where the whole breaks a rule that no part of it shows: what `check_document`
-    says, `E_VARIANTS`, `E_NO_STABLE`, `E_TOO_BIG`.
+    says, `E_VARIANTS`, `E_NO_STABLE`, `E_METRIC`, `E_TOO_BIG`.
     """
     plan = _by_strategy(_begun(rollout), rollout.spec)
     steps = [step for step in plan.steps if isinstance(step, Analyse)]
@@ -295,6 +298,8 @@ def _check(plan: Plan) -> None:
     )
     check_document(RoutingDocument(plan.route, plan.model, rules, tuple(shadows.values())))
     _check_compared(plan)
+    for metric in plan.metrics:
+        _check_measured(plan, metric, shadowed=plan.candidate in shadows)
     size = len(dump(plan))
     if size > MAX_PLAN:
         raise Rejected(
@@ -319,6 +324,18 @@ def _check_compared(plan: Plan) -> None:
                     expected="absolute limits after 100 %",
                     todo="compare before the flip, and limit the value itself behind it",
                 )
+
+
+def _check_measured(plan: Plan, metric: Metric, *, shadowed: bool) -> None:
+    """Refuse to wait for what never comes: pairs without a shadow, shares where none is planned."""
+    paced = metric.measure is Measure.EVENT_RATE and metric.relative
+    if metric.measure in OF_PAIRS and not shadowed:
+        what, todo = f"no step mirrors events to {plan.candidate}", "add a `mirror` step before it"
+    elif paced and plan.split.by is SplitBy.PARTITION:
+        what, todo = "partitions have no planned share of the events", "limit the value itself"
+    else:
+        return
+    raise Rejected("E_METRIC", f"{metric.name} is never measured: {what}", todo=todo)
 
 
 def _split(plan: Plan) -> Rule:

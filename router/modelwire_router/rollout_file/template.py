@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
+from modelwire_router.analysis.measured import WITHOUT_RATIO
 from modelwire_router.rollout.plan import (
     Measure,
     Metric,
@@ -130,6 +131,10 @@ class MetricPart(Part):
         bounds = [b for b in (least, most) if isinstance(b, int | float)]
         if bounds != sorted(bounds):
             yield Wrong(("min",), "E_METRIC", f"min {least} is above max {most}", "min below max")
+        asked = "a provider" if said.get("provider") else str(said.get("query")).partition("(")[0]
+        if said.get("compare") == "relative" and asked in {"a provider", *WITHOUT_RATIO}:
+            what = f"{asked} gives no ratio to the stable version's value"
+            yield Wrong(("compare",), "E_METRIC", what, "absolute", "limit the value itself")
         if said.get("interval") in ("0s", "0ms", "0m"):
             yield Wrong(("interval",), "E_DURATION", "an interval of nothing", "30s, or another")
 

@@ -365,6 +365,16 @@ EXACT: dict[str, tuple[str, str]] = {
         metric("query: error_rate, max: 1, min: 2"),
         "6:54: E_METRIC: min 2 is above max 1; expected min below max",
     ),
+    "a ratio of what compares anyway": (
+        metric("query: psi(late), max: 1.2, compare: relative"),
+        "6:59: E_METRIC: psi gives no ratio to the stable version's value; expected absolute; "
+        "limit the value itself",
+    ),
+    "a ratio of what others tell": (
+        metric("provider: {web: {url: http://a}}, max: 1.2, compare: relative"),
+        "6:75: E_METRIC: a provider gives no ratio to the stable version's value; "
+        "expected absolute; limit the value itself",
+    ),
     "a limit that is no number": (
         metric("query: error_rate, max: .nan"),
         "6:46: E_RANGE: nan; expected a finite number",
@@ -672,12 +682,34 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, names: Sequence[str]
     ],
 )
 def test_nothing_is_compared_with_the_stable_version_when_it_has_no_event(query: str) -> None:
-    steps = ("setWeight: 5", "analysis: {templates: [guard]}", "setWeight: 100")
+    steps = ("mirror: {percent: 1}", "analysis: {templates: [guard]}", "setWeight: 100")
     text = f"{canary(*steps)}---\n{metric(f'query: {query}, max: 1')}"
     assert rollouts([("late.yaml", text.encode())], NOW)
     late = text.replace("100\n", "100\n        - analysis: {templates: [guard]}\n", 1)
     with pytest.raises(RejectedFile, match="E_NO_STABLE"):
         rollouts([("late.yaml", late.encode())], NOW)
+
+
+def test_pairs_want_a_shadow() -> None:
+    steps = ("setWeight: 5", "analysis: {templates: [guard]}", "setWeight: 100")
+    guard = metric("query: disagreement, max: 0.1")
+    assert told(f"{canary(*steps)}---\n{guard}") == [
+        "5:3: E_METRIC: errors is never measured: no step mirrors events to 8; "
+        "add a `mirror` step before it"
+    ]
+    mirrored = canary("mirror: {percent: 1}", *steps)
+    assert compiled(f"{mirrored}---\n{guard}")
+
+
+def test_partitions_have_no_planned_share_that_a_pace_is_held_against() -> None:
+    rolling = (
+        f"{HEAD}{BOTH}  strategy:\n    rolling: {{topic: flights, partitions: 4, batch: 2, "
+        "analysis: {templates: [guard]}}\n"
+    )
+    pace = "query: event_rate, min: 0.8"
+    (wrong,) = told(f"{rolling}---\n{metric(f'{pace}, compare: relative')}")
+    assert "E_METRIC: errors is never measured: partitions have no planned share" in wrong
+    assert compiled(f"{rolling}---\n{metric(pace)}")
 
 
 @pytest.mark.parametrize("query", ["error_rate", "input_drift", "outliers(age)"])
