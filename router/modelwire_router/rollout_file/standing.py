@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from modelwire.control.checks import named_release
 from modelwire.control.state import State
+from modelwire.reporting.measured import MOST_OUTPUTS
 from modelwire_publisher.plain_yaml import Document, Steps
 from modelwire_router.rollout.documents import prepared
 from modelwire_router.rollout.plan import Mirror, Plan
@@ -38,6 +39,26 @@ def _faults(wanted: Iterable[Wanted], state: State) -> Iterator[Fault]:
             except Rejected as error:
                 unknown = error.code == "E_UNKNOWN_MODEL"
                 yield one.fault(error, _model(one) if unknown else _place(one.document, version))
+        yield from _undecided(one, state)
+
+
+def _undecided(one: Wanted, state: State) -> Iterator[Fault]:
+    """Yield where a budget's output is none that telemetry compares between both versions."""
+    found = (state.release(one.plan.model, v) for v in (one.plan.stable, one.plan.candidate))
+    outputs = [[output.name for output in release.contract.outputs] for release in found if release]
+    if len(outputs) < 2:
+        return
+    told = [name for name in _compared(*outputs) if name in _compared(*reversed(outputs))]
+    for place in one.document.values:
+        if place[-2:] == ("exposure", "output") and one.document.at(place) not in told:
+            what = f"output {one.document.at(place)} is not compared between both versions"
+            error = Rejected("E_OUTPUT", what, expected=f"one of {', '.join(told) or 'none'}")
+            yield one.fault(error, place)
+
+
+def _compared(names: list[str], others: list[str]) -> list[str]:
+    """Return the outputs of a shadow that are compared with another version's."""
+    return [name for name in names if name in others][:MOST_OUTPUTS]
 
 
 def _versions(plan: Plan) -> tuple[str, ...]:

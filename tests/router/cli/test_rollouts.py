@@ -105,6 +105,19 @@ def test_what_does_not_fit_the_log_is_told_at_once_with_its_places(route: Desk) 
             assert line.startswith(f"{path}:{start}"), line
 
 
+def test_a_budget_of_an_output_that_no_version_gives_is_refused(route: Desk) -> None:
+    budget = CANARY.replace("setWeight: 50", "exposure: {changedPerHour: 9, output: delay}")
+    path, end = route.write("budget.yaml", budget), route.end()
+    for verb in ("apply", "plan"):
+        said = route(verb, "-f", path)
+        assert (said.code, route.end()) == (5, end)
+        assert said.err == (
+            f"{path}:14:49: E_OUTPUT: output delay is not compared between both versions; "
+            "expected one of late\n"
+        )
+    route.ok("apply", "-f", route.write("budget.yaml", budget.replace("delay", "late")))
+
+
 def test_a_file_for_another_namespace_is_refused(route: Desk) -> None:
     text = CANARY.replace("{name: flights-late}", "{name: flights-late, namespace: staging}")
     path = route.write("other.yaml", text)
