@@ -1,5 +1,6 @@
 """Quality of scores by the labels that came: the area under the ROC curve, and calibration."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +36,7 @@ def scores(
     Stable's labels are weighted as the candidate's come, stratum by stratum: hours differ in both,
     and where the candidate's share grows it has more of the later ones.
     """
-    take = _auc if measure is Measure.AUC else _calibration
+    known = _auc if measure is Measure.AUC else _calibration
     middle = (positives.low + positives.high) / 2
     n, m = ((p + q).sum(-1) for p, q in zip(halves(positives), halves(negatives), strict=True))
     scale = matching(n, m)
@@ -47,20 +48,20 @@ def scores(
         return Labels(p, q, (p_squared, q_squared), middle)
 
     relative = is_relative(metric)
-    ours, theirs = held(0, (scale > 0).astype(np.float64)), held(1, scale)
-    alone = ours if relative else held(0, np.ones_like(n))
+    ours, theirs = known(held(0, (scale > 0).astype(np.float64))), known(held(1, scale))
+    alone = ours if relative else known(held(0, np.ones_like(n)))
 
     def compared(limit: float, up: bool, level: float) -> Flags:  # noqa: FBT001
-        mine, other = take(ours, level / 2), take(theirs, level / 2)
+        mine, other = ours(level / 2), theirs(level / 2)
         return mine.low > limit * other.high if up else mine.high < limit * other.low
 
     def limited(limit: float, up: bool, level: float) -> Flags:  # noqa: FBT001
-        known = take(alone, level)
-        return known.low > limit if up else known.high < limit
+        found = alone(level)
+        return found.low > limit if up else found.high < limit
 
     return Measured(
-        take(alone, alpha).value,
-        take(theirs, alpha).value,
+        alone(alpha).value,
+        theirs(alpha).value,
         upto(n, at),
         upto(m, at),
         proven(metric, alpha, compared if relative else limited),
@@ -78,11 +79,11 @@ def _worth(count: Array, squares: Array) -> Array:
     return np.divide(count**2, squares, where=squares > 0, out=np.zeros_like(count))
 
 
-def _auc(labels: Labels, alpha: float) -> Known:
-    """Return the area under the ROC curve, its error by DeLong, DeLong and Clarke-Pearson 1988.
+def _auc(labels: Labels) -> Callable[[float], Known]:
+    """Return how well the area under the ROC curve is known, by level.
 
-    The label that came less often says how much is known; a few of it, all ranked alike, are not
-    taken to be sure.
+    Its error is that of DeLong, DeLong and Clarke-Pearson (Biometrics 1988). The label that came
+    less often says how much is known; a few of it, all ranked alike, are not taken to be sure.
     """
     positives, negatives = labels.positives, labels.negatives
     p, n = positives.sum(-1), negatives.sum(-1)
@@ -96,12 +97,19 @@ def _auc(labels: Labels, alpha: float) -> Known:
         spread_n = (labels.squares[1] * (by_negative - area[..., None]) ** 2).sum(-1) / n**2
         error = np.sqrt(np.maximum(spread_p, worth_p**-2.0) + np.maximum(spread_n, worth_n**-2.0))
         known = worth_p * worth_n / (worth_p + worth_n)
-    off = np.nan_to_num(error * spread(known, TUNED, alpha / 2), nan=np.inf)
-    return Known(area, np.nan_to_num(area - off), np.nan_to_num(area + off, nan=1.0))
+
+    def within(alpha: float) -> Known:
+        off = np.nan_to_num(error * spread(known, TUNED, alpha / 2), nan=np.inf)
+        return Known(area, np.nan_to_num(area - off), np.nan_to_num(area + off, nan=1.0))
+
+    return within
 
 
-def _calibration(labels: Labels, alpha: float) -> Known:
-    """Return the expected calibration error: |share of positives - mean score|, over tenths."""
+def _calibration(labels: Labels) -> Callable[[float], Known]:
+    """Return how well the expected calibration error is known, by level.
+
+    It is |share of positives - mean score|, over tenths.
+    """
     tenth = np.clip((labels.middle * TENTHS).astype(np.intp), 0, TENTHS - 1)
     member = np.eye(TENTHS)[tenth]
     both = labels.positives + labels.negatives
@@ -111,8 +119,12 @@ def _calibration(labels: Labels, alpha: float) -> Known:
     share = labels.positives @ member / some
     apart = np.abs(share - (both * labels.middle) @ member / some)
     worth = _worth(count, (labels.squares[0] + labels.squares[1]) @ member)
-    off = share_error(share, worth, alpha / (2 * TENTHS))
     weight = count / np.where(total > 0, total, 1.0)
     value = np.where(total[..., 0] > 0, (weight * apart).sum(-1), np.nan)
-    low = (weight * np.maximum(apart - off, 0.0)).sum(-1)
-    return Known(value, low, (weight * np.minimum(apart + off, 1.0)).sum(-1))
+
+    def within(alpha: float) -> Known:
+        off = share_error(share, worth, alpha / (2 * TENTHS))
+        low = (weight * np.maximum(apart - off, 0.0)).sum(-1)
+        return Known(value, low, (weight * np.minimum(apart + off, 1.0)).sum(-1))
+
+    return within

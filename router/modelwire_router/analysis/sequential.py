@@ -67,8 +67,8 @@ def spread(samples: Array, tuned: float, alpha: float) -> Array:
     The one-sided normal mixture of Howard, Ramdas, McAuliffe and Sekhon ("Time-uniform,
     nonparametric, nonasymptotic confidence sequences", Annals of Statistics 2021), with estimated
     variances: an asymptotic confidence sequence (Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas,
-    "Time-uniform central limit theory", Annals of Statistics 2024). Narrowest some times `tuned`
-    samples; infinite without samples.
+    "Time-uniform central limit theory and asymptotic confidence sequences", Annals of Statistics
+    2024). Narrowest some times `tuned` samples; infinite without samples.
     """
     some = np.maximum(samples, 1e-9)
     inside = np.sqrt(some / tuned + 1) / (2 * alpha) + 1
