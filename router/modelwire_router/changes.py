@@ -217,8 +217,16 @@ class _Line:
 
     def named(self, revision: int) -> Accepted:
         """Return the document of an earlier revision, undone or not: so one redoes."""
-        earlier = (a for a in self._all.values() if a.revision < self._head.revision)
-        return self._found(a for a in earlier if a.revision == revision)
+        found = self._all.get(revision)
+        if found is None or revision >= self._head.revision:
+            raise NotFound(
+                "E_NO_EARLIER",
+                f"there is no earlier revision {revision}",
+                where=f"route {self._head.document.route}",
+                expected=f"one below {self._head.revision}",
+                todo=f"modelwire history {self._head.document.route} shows them",
+            )
+        return found
 
     def at(self, offset: int) -> Accepted:
         """Return the document that was the newest at a control offset."""

@@ -1,8 +1,9 @@
 """Times and durations as people write them (pure)."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 
+from modelwire.control.telling import told_time
 from modelwire_schemas.errors import Rejected
 
 LONGEST = 366 * 86_400_000
@@ -45,4 +46,4 @@ def show_time(ms: int) -> str:
     """Return a time for people: UTC to the second."""
     if ms <= 0:
         return "always"
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return told_time(ms - ms % 1000)

@@ -24,7 +24,7 @@ def name(kind: str, value: object) -> str:
         "E_NAME",
         f"{kind} {value!r} is no valid name",
         expected="1 to 100 of A-Z a-z 0-9 . _ - and a letter or digit first",
-        todo=f"choose another {kind} name",
+        todo="choose another name",
     )
 
 

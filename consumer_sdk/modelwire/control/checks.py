@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from modelwire.control.policy import check_valid
 from modelwire.control.state import TIMELINE, Accepted, Release, RouteState, State
+from modelwire.control.telling import told_time
 from modelwire.control.timeline import displaced, reachable, under_way
 from modelwire.routing.checks import check_document, check_reshuffle
 from modelwire.routing.layers import check_layers, holders
@@ -285,9 +286,9 @@ def _check_time(state: State, body: RoutingChanged, change: Change) -> None:
     if effective < state.earliest and not route.time_field:
         raise Rejected(
             "E_TOO_EARLY",
-            f"`effective_at` {effective} is {state.earliest - effective} ms too early",
+            f"{told_time(effective)} is too early",
             where=f"route {name}",
-            expected=f"{state.earliest} or later",
+            expected=f"{told_time(state.earliest)} or later",
             todo="leave it out to change now, or say at once",
         )
     _check_cancels(body, route, effective, state.earliest)
@@ -300,7 +301,7 @@ def _check_cancels(body: RoutingChanged, route: RouteState, effective: int, earl
     listed = {c.revision for c in body.cancels if c.route == route.route}
     hit = [a for a in displaced(route, effective, earliest) if a.revision not in listed]
     if hit:
-        told = "; ".join(f"{_what(a)} for {a.effective} by {_who(a)}" for a in hit)
+        told = "; ".join(f"{_what(a)} for {told_time(a.effective)} by {_who(a)}" for a in hit)
         names = ", ".join(f"{route.route}@{a.revision}" for a in hit)
         raise Rejected(
             "E_SCHEDULED",

@@ -3,17 +3,15 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 from modelwire.control.state import Release, RouteState, State
+from modelwire.control.telling import told_time
 from modelwire.control.timeline import current, under_way
 from modelwire_schemas.control import Command
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.fleet import RUN_OUT
 from modelwire_schemas.policy import Act, Blackout, PolicySet, Right, matches
 from modelwire_schemas.routing import Change, RoutingChanged, RoutingDocument, SplitBy
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def check_right(policy: PolicySet, command: Command, act: Act, name: str) -> None:
@@ -84,7 +82,7 @@ def check_valid(state: State, body: RoutingChanged, change: Change, release: Rel
     if _weights(change.document)[release.version] > before:
         raise Rejected(
             RUN_OUT,
-            f"{release.model} {release.version} was valid until {_shown(release.valid_until)}",
+            f"{release.model} {release.version} was valid until {told_time(release.valid_until)}",
             where=f"route {change.document.route}",
             expected="no new weight for it",
             todo="release a newer version",
@@ -107,8 +105,8 @@ def told_run_out(route: RouteState, release: Release) -> str:
     """Return in words that a release has run out and answers all the same."""
     return (
         f"{RUN_OUT}: {release.model} {release.version} answers although its release ran out, "
-        f"route {route.route}, valid until {_shown(release.valid_until)}; publish a newer version "
-        "and flip to it"
+        f"route {route.route}, valid until {told_time(release.valid_until)}; publish a newer "
+        "version and flip to it"
     )
 
 
@@ -185,20 +183,13 @@ def _check_blackout(blackouts: Iterable[Blackout], when: int, route: str) -> Non
     found = inside(blackouts, when)
     if found:
         reason = f": {found.reason}" if found.reason else ""
+        start, end = told_time(found.start), told_time(found.end)
         raise Rejected(
             "E_BLACKOUT",
-            f"no change takes effect from {_shown(found.start)} to {_shown(found.end)}{reason}",
-            where=f"route {route}, {_shown(when)}",
+            f"no change takes effect from {start} to {end}{reason}",
+            where=f"route {route}, {told_time(when)}",
             todo="choose a time behind it; going back at once is always possible",
         )
-
-
-def _shown(ms: int) -> str:
-    """Return a time for people; a record may hold any number, and the fold never stumbles."""
-    try:
-        return f"{EPOCH + timedelta(milliseconds=ms):%Y-%m-%dT%H:%M:%SZ}"
-    except OverflowError:
-        return f"{ms} ms"
 
 
 def _weights(document: RoutingDocument) -> Counter[str]:

@@ -6,6 +6,7 @@ from modelwire.control.effect import Effect
 from modelwire.control.effects import change_routes
 from modelwire.control.policy import check_right, may, needed
 from modelwire.control.state import Entry, Proposal, State
+from modelwire.control.telling import told_time
 from modelwire_schemas.control import Command
 from modelwire_schemas.errors import Rejected
 from modelwire_schemas.policy import Act
@@ -30,7 +31,7 @@ def propose(state: State, entry: Entry, command: Command, body: RoutingProposed)
     if not state.now < body.until <= state.now + LONGEST:
         raise Rejected(
             "E_EXPIRY",
-            f"the proposal waits until {body.until}",
+            f"the proposal waits until {told_time(body.until)}",
             expected=f"a time up to {LONGEST // 86_400_000} days from now",
         )
     if len(state.proposals) >= OPEN:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from modelwire.control.effect import Effect
 from modelwire.control.policy import check_right
 from modelwire.control.state import ALWAYS, Accepted, Entry, Freeze, RouteState, State
+from modelwire.control.telling import told_time
 from modelwire.control.timeline import extend, in_force, under_way, way_back, without
 from modelwire_schemas.control import Command
 from modelwire_schemas.errors import Rejected
@@ -68,7 +69,8 @@ def _nothing_to_confirm(route: RouteState, earliest: int) -> Rejected:
     if now is not None and now.takes_back:
         return Rejected(
             "E_WENT_BACK",
-            f"revision {now.takes_back} was not confirmed in time and went back at {now.effective}",
+            f"revision {now.takes_back} was not confirmed in time and went back at "
+            f"{told_time(now.effective)}",
             where=f"route {route.route}",
             todo="flip again",
         )

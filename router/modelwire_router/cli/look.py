@@ -6,6 +6,7 @@ import click
 
 from modelwire.control.reading import read_past
 from modelwire.control.state import State
+from modelwire_router.cli.options import SECONDS
 from modelwire_router.cli.session import DEGRADED, TAKEN_BACK, Session
 from modelwire_router.cli.waiting import live_reports, tell_way_back, wait_until_none
 from modelwire_router.fleet import newest_reports, present
@@ -28,7 +29,7 @@ from modelwire_schemas.rollout import Phase, Rollout
 @click.option(
     "--wait", is_flag=True, help="Wait for the end of rollouts, and until every instance is there."
 )
-@click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds to wait.")
+@click.option("--timeout", type=SECONDS, default=60.0, show_default=True, help="Seconds to wait.")
 @click.pass_obj
 def status(session: Session, route: str | None, wait: bool, timeout: float) -> int:
     """Show what is in force, what is to come, and how far the fleet is.
@@ -66,6 +67,9 @@ def status(session: Session, route: str | None, wait: bool, timeout: float) -> i
 def _waited(session: Session, route: str | None, timeout: float) -> int:
     """Wait for rollouts and instances; return the exit code that they come to."""
     deadline = time.monotonic() + timeout
+    begun = _under_way(session.state(), route)
+    if begun:
+        session.say(f"waits for the rollout of {', '.join(begun)}")
 
     def left() -> float:
         return max(0.0, deadline - time.monotonic())
@@ -81,8 +85,10 @@ def _waited(session: Session, route: str | None, timeout: float) -> int:
             raise
         session.say(str(error))
         return DEGRADED
-    phases = {r.phase for r in _rollouts(session.state(), route).values()}
-    return TAKEN_BACK if phases & {Phase.ABORTED, Phase.ROLLED_BACK} else 0
+    ended = _rollouts(session.state(), route)
+    phases = {rollout.phase for rollout in ended.values()}
+    gone = set(begun) - ended.keys()  # by an undo, or somebody flipped
+    return TAKEN_BACK if gone or phases & {Phase.ABORTED, Phase.ROLLED_BACK} else 0
 
 
 def _rollouts(state: State, route: str | None) -> dict[str, Rollout]:

@@ -1,5 +1,6 @@
 """Options that several verbs share, and how their values are read."""
 
+import math
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -10,6 +11,22 @@ import click
 from modelwire_router.changes import When
 from modelwire_router.times import duration, moment
 from modelwire_schemas.errors import Rejected
+
+
+class _Seconds(click.FloatRange):
+    """A number of seconds, 0 or more; NaN is none."""
+
+    def convert(
+        self, value: float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number, or fail as click does."""
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+        return number
+
+
+SECONDS = _Seconds(min=0)
 
 F = TypeVar("F", bound=Callable[..., Any])
 

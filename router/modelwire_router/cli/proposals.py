@@ -10,6 +10,7 @@ from modelwire_router.cli.options import reason
 from modelwire_router.cli.session import Session
 from modelwire_router.times import show_time
 from modelwire_router.views import proposal_rows
+from modelwire_schemas.errors import NotFound
 from modelwire_schemas.routing import RoutingApproved, RoutingChanged, RoutingProposed
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -57,8 +58,13 @@ def proposed(
 @click.pass_obj
 def approve(session: Session, proposal: int, reason: str) -> None:
     """Approve a proposal by its number; the last approval needed makes the change."""
-    body = RoutingApproved(proposal)
-    verdict = session.submit(body, session.state(), reason=reason).verdict
+    state = session.state()
+    if proposal not in state.proposals:
+        there = ", ".join(map(str, sorted(state.proposals))) or "none"
+        raise NotFound(
+            "E_NO_PROPOSAL", f"proposal {proposal} does not wait", expected=f"one of {there}"
+        )
+    verdict = session.submit(RoutingApproved(proposal), state, reason=reason).verdict
     session.made(verdict, f"proposal {proposal}: {verdict.detail}", detail=verdict.detail)
 
 

@@ -10,7 +10,7 @@ import click
 from modelwire_publisher.calls import publish as released, watch as watched
 from modelwire_publisher.order import PublishedRelease
 from modelwire_publisher.progress import Stage
-from modelwire_router.cli.options import read_time, reason
+from modelwire_router.cli.options import SECONDS, read_time, reason
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.stopping import stop_on_signals
 from modelwire_router.cli.waiting import wait_for_warm
@@ -46,7 +46,7 @@ from modelwire_schemas.errors import Rejected
 @click.option("--new-contract", is_flag=True, help="A contract that breaks the old one is meant.")
 @click.option("--keep-form", is_flag=True, help="Leave a large model in one file.")
 @click.option("--wait", is_flag=True, help="Wait until the instances that want it are warm.")
-@click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds to wait.")
+@click.option("--timeout", type=SECONDS, default=60.0, show_default=True, help="Seconds to wait.")
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
 @reason
 @click.pass_obj

@@ -64,7 +64,7 @@ def promote(session: Session, route: str, full: bool, reason: str) -> None:
     state = session.state()
     steps = [
         machine.advance(each.plan, each.route, session.now(state), full=full)
-        for each in _together(state, route)
+        for each in standings(state, route)
     ]
     send(session, state, together([s.change for s in steps]), reason, f"{route}: {steps[0].told}")
 
@@ -77,7 +77,7 @@ def pause(session: Session, route: str, reason: str) -> None:
     """Stop promotions of ROUTE's rollout; a failure still takes the candidate back."""
     state = session.state()
     note = reason or "by an operator"
-    changes = [machine.pause(each.route, note) for each in _together(state, route)]
+    changes = [machine.pause(each.route, note) for each in standings(state, route)]
     send(session, state, together(changes), reason, f"{route}: paused")
 
 
@@ -88,9 +88,15 @@ def pause(session: Session, route: str, reason: str) -> None:
 def resume(session: Session, route: str, reason: str) -> None:
     """Let ROUTE's paused rollout go on."""
     state = session.state()
-    paused = _together(state, route)
+    paused = standings(state, route)
     if paused[0].rollout.phase is not Phase.PAUSED:
-        raise Rejected("E_NOT_PAUSED", f"the rollout is {paused[0].rollout.phase}", where=route)
+        raise Rejected(
+            "E_NOT_PAUSED",
+            f"the rollout is {paused[0].rollout.phase}",
+            where=f"route {route}",
+            expected="one that is paused",
+            todo=f"modelwire get {route} says what it waits for",
+        )
     changes = [machine.resume(each.route) for each in paused]
     send(session, state, together(changes), reason, f"{route}: goes on")
 
@@ -163,7 +169,7 @@ def _last(state: State, route: str) -> Standing:
     return Standing(found, rollout, plan_text.load(rollout.plan))
 
 
-def _together(state: State, route: str) -> list[Standing]:
+def standings(state: State, route: str) -> list[Standing]:
     """Return the rollout under way on a route, on every route that it runs on, this one first."""
     standing = _last(state, route)
     if standing.rollout.phase.over:

@@ -22,6 +22,7 @@ from modelwire_router.cli.proposals import propose, proposed
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.waiting import tell_way_back
 from modelwire_router.document_file import read_documents
+from modelwire_router.known import known_route
 from modelwire_router.queued import queued
 from modelwire_router.times import show_time
 from modelwire_schemas.errors import ModelwireError, Rejected
@@ -70,7 +71,9 @@ def flip(
 @click.pass_obj
 def confirm(session: Session, route: str, reason: str) -> None:
     """Let a flip of ROUTE stay that would go back by itself."""
-    verdict = session.submit(RouteConfirmed(route), session.state(), reason=reason).verdict
+    state = session.state()
+    body = RouteConfirmed(known_route(state, route).route)
+    verdict = session.submit(body, state, reason=reason).verdict
     revision = verdict.revisions[0].revision
     row = {"routes": {route: revision}, "offset": verdict.offset, "detail": verdict.detail}
     session.data(row, f"{route}: {verdict.detail}, it stays\nrevision {route}@{revision}")

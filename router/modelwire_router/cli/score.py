@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from modelwire_router.cli.options import read_begin
+from modelwire_router.cli.options import SECONDS, read_begin
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.stopping import stop_on_signals
 
@@ -23,7 +23,7 @@ from modelwire_router.cli.stopping import stop_on_signals
 @click.option("--until-end", is_flag=True, help="Stop when what is there now is scored.")
 @click.option("--cache", envvar="MODELWIRE_CACHE", type=click.Path(path_type=Path))
 @click.option("--application", envvar="MODELWIRE_APPLICATION", default="score")
-@click.option("--ready-timeout", type=float, default=60.0, show_default=True, help="Seconds.")
+@click.option("--ready-timeout", type=SECONDS, default=60.0, show_default=True, help="Seconds.")
 @click.pass_obj
 def score(
     session: Session,

@@ -4,7 +4,7 @@ import os
 
 import click
 
-from modelwire_router.cli.options import read_begin
+from modelwire_router.cli.options import SECONDS, read_begin
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.stopping import stop_on_signals
 
@@ -22,7 +22,7 @@ from modelwire_router.cli.stopping import stop_on_signals
 @click.option("--dead-letters", default="", metavar="STREAM", help="Default: IN.dead-letters.")
 @click.option("--until-end", is_flag=True, help="Stop when what is there now is handed on.")
 @click.option("--application", envvar="MODELWIRE_APPLICATION", default="split")
-@click.option("--ready-timeout", type=float, default=60.0, show_default=True, help="Seconds.")
+@click.option("--ready-timeout", type=SECONDS, default=60.0, show_default=True, help="Seconds.")
 @click.pass_obj
 def split_stream(
     session: Session,

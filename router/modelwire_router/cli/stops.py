@@ -4,7 +4,9 @@ import click
 
 from modelwire.control.timeline import under_way
 from modelwire_router.cli.options import reason
+from modelwire_router.cli.rollouts import standings
 from modelwire_router.cli.session import Session
+from modelwire_router.known import known_route
 from modelwire_schemas.routing import RolloutAborted, RouteFrozen
 
 
@@ -14,8 +16,9 @@ from modelwire_schemas.routing import RolloutAborted, RouteFrozen
 @click.pass_obj
 def freeze(session: Session, route: str, reason: str) -> None:
     """Stop every automatic change of ROUTE, rollbacks included; people still may change it."""
-    body = RouteFrozen(route, frozen=True)
-    verdict = session.submit(body, session.state(), reason=reason).verdict
+    state = session.state()
+    body = RouteFrozen(known_route(state, route).route, frozen=True)
+    verdict = session.submit(body, state, reason=reason).verdict
     session.made(verdict, f"{route}: {verdict.detail or 'frozen'}")
     session.say(f"next: modelwire unfreeze {route} --reason …")
 
@@ -26,8 +29,9 @@ def freeze(session: Session, route: str, reason: str) -> None:
 @click.pass_obj
 def unfreeze(session: Session, route: str, reason: str) -> None:
     """Let automatic changes of ROUTE go on."""
-    body = RouteFrozen(route, frozen=False)
-    verdict = session.submit(body, session.state(), reason=reason).verdict
+    state = session.state()
+    body = RouteFrozen(known_route(state, route).route, frozen=False)
+    verdict = session.submit(body, state, reason=reason).verdict
     session.made(verdict, f"{route}: {verdict.detail or 'goes on'}")
 
 
@@ -38,8 +42,7 @@ def unfreeze(session: Session, route: str, reason: str) -> None:
 def abort(session: Session, route: str, reason: str) -> None:
     """End the rollout of ROUTE at whichever step it is, at once, where it began."""
     state = session.state()
-    known = state.routes.get(route)
-    rollout = under_way(known, state.earliest) if known else None
-    body = RolloutAborted(route, rollout.id if rollout else "none")
+    rollout = under_way(known_route(state, route), state.earliest)
+    body = RolloutAborted(route, (rollout or standings(state, route)[0].rollout).id)
     verdict = session.submit(body, state, reason=reason or "abort").verdict
     session.made(verdict, f"{route}: rollout {body.rollout} aborted")

@@ -128,7 +128,7 @@ def _known(value: str, info: ValidationInfo) -> str:
         raise fault(
             "E_TEMPLATE",
             f"there is no AnalysisTemplate {value}",
-            f"one of {', '.join(sorted(templates)) or 'none in these files'}",
+            f"one of {', '.join(sorted(templates))}" if templates else "one in these files",
             nearest(value, templates) or "write it into one of the files, or mend the name",
         )
     return value

@@ -1,6 +1,7 @@
 """From when on a change holds, and what it displaces, by the fold's time (R1 to R7)."""
 
 from modelwire.control.state import ALWAYS, LEAD
+from modelwire.control.telling import told_time
 from modelwire.control.timeline import in_force
 from modelwire_schemas.policy import PolicySet
 from tests.consumer_sdk.control.making import (
@@ -55,7 +56,7 @@ def test_a_change_before_earliest_comes_too_early() -> None:
     earliest = book.now + LEAD
     refused = book.say(change("2", 1, at=earliest - 1))
     assert refused.code == "E_TOO_EARLY"
-    assert str(earliest) in refused.detail
+    assert f"expected {told_time(earliest)} or later" in refused.detail
     assert book.say(change("2", 1, at=earliest)).accepted
 
 

@@ -10,6 +10,7 @@ from modelwire.control.fold import steps
 from modelwire.control.history import in_force_then
 from modelwire.control.saved import dump, load
 from modelwire.control.state import TIMELINE, State, Verdict
+from modelwire.control.telling import told_time
 from modelwire.control.timeline import boundaries, in_force, way_back
 from modelwire_schemas.policy import Act, Approvals, Blackout, PolicySet, Right
 from modelwire_schemas.routing import (
@@ -172,7 +173,9 @@ def test_a_confirmation_that_comes_too_late_is_refused_and_changes_nothing(late:
     book.now = end - LEAD + 1 + late  # from its `earliest` on events may be settled already
     verdict = book.say(CONFIRM)
     assert verdict.code == "E_WENT_BACK"
-    assert f"revision 2 was not confirmed in time and went back at {end}" in verdict.detail
+    assert (
+        f"revision 2 was not confirmed in time and went back at {told_time(end)}" in verdict.detail
+    )
     assert answer(book, end + 2 * MINUTE) == "1"
 
 

@@ -102,4 +102,4 @@ def test_what_makes_no_sense_is_refused_and_nothing_is_written(
 
 def test_a_route_that_is_not_there_cannot_be_confirmed(route: Desk) -> None:
     said = route("confirm", "nobody")
-    assert (said.code, said.err.split(":")[0]) == (5, "E_UNKNOWN_ROUTE")
+    assert (said.code, said.err.split(":")[0]) == (3, "E_UNKNOWN_ROUTE")

@@ -93,7 +93,7 @@ def test_what_does_not_fit_the_log_is_told_at_once_with_its_places(route: Desk) 
     route.ok("flip", ROUTE, "2")
     end = route.end()
     wanted = [
-        "6:11: E_STABLE: the route gives its events to 2, not to 1; expected stable: 2",
+        '6:11: E_STABLE: the route gives its events to 2, not to 1; expected stable: "2"',
         "7:14: E_UNKNOWN_VERSION: flights-late 8 is not released",
         "9:22: E_UNKNOWN_VERSION: flights-late 7 is not released",
         "21:18: E_UNKNOWN_MODEL: model other has no release; publish it first",
@@ -275,6 +275,59 @@ def test_status_waits_for_the_end_of_a_rollout_and_exits_by_what_became_of_it(
     route.ok("apply", "-f", file)
     route.ok("abort", ROUTE)
     assert route("status", ROUTE, "--wait", "--timeout", 20).code == 7
+
+
+@pytest.mark.usefixtures("live")
+def test_status_exits_with_7_when_a_rollout_it_waits_for_was_taken_away(
+    route: Desk, file: Path
+) -> None:
+    route.ok("apply", "-f", file)
+    wait = ("--log", route.url, "status", ROUTE, "--wait", "--timeout", "20")
+    with running(*modelwire(*wait)) as waiting:
+        assert waiting.hear_error() == f"waits for the rollout of {ROUTE}"
+        route.ok("undo", ROUTE)
+        code, out, _ = waiting.end()
+    assert (code, "1 100 %" in out) == (7, True)
+
+
+@pytest.mark.parametrize("seconds", ["nan", "-1", "soon"])
+def test_a_wait_is_no_time_or_some(route: Desk, seconds: str) -> None:
+    said = route("status", ROUTE, "--wait", "--timeout", seconds)
+    assert (said.code, said.out) == (2, "")
+    assert "Invalid value for '--timeout'" in said.err
+
+
+UNDER_WAY = {
+    "abort of nothing": (["abort", ROUTE], "E_NO_ROLLOUT", 3),
+    "promotion of nothing": (["promote", ROUTE], "E_NO_ROLLOUT", 3),
+    "retry of nothing": (["retry", ROUTE], "E_NO_ROLLOUT", 3),
+    "abort of no route": (["abort", "nobody"], "E_UNKNOWN_ROUTE", 3),
+    "freeze of no route": (["freeze", "nobody", "--reason", "x"], "E_UNKNOWN_ROUTE", 3),
+    "end of a freeze of no route": (["unfreeze", "nobody", "--reason", "x"], "E_UNKNOWN_ROUTE", 3),
+    "confirmation of no route": (["confirm", "nobody"], "E_UNKNOWN_ROUTE", 3),
+    "approval of nothing": (["approve", "99"], "E_NO_PROPOSAL", 3),
+    "undo to nowhere": (["undo", ROUTE, "--to", "99"], "E_NO_EARLIER", 3),
+}
+
+
+@pytest.mark.parametrize(("words", "code", "exit_code"), UNDER_WAY.values(), ids=UNDER_WAY)
+def test_what_is_not_there_is_not_found(
+    route: Desk, words: list[str], code: str, exit_code: int
+) -> None:
+    end = route.end()
+    said = route(*words)
+    assert (said.code, said.err.partition(":")[0], route.end()) == (exit_code, code, end)
+    assert "expected" in said.err or ";" in said.err
+
+
+@pytest.mark.parametrize("verb", ["abort", "promote", "pause", "resume"])
+def test_an_ended_rollout_ends_once(route: Desk, file: Path, verb: str) -> None:
+    route.ok("apply", "-f", file)
+    route.ok("abort", ROUTE)
+    end = route.end()
+    said = route(verb, ROUTE)
+    told = "E_ROLLOUT_OVER: the rollout is aborted, route flights-late; modelwire retry"
+    assert (said.code, said.err.startswith(told), route.end()) == (5, True, end), said.err
 
 
 AB = (

@@ -449,7 +449,7 @@ EXACT: dict[str, tuple[str, str]] = {
             '[{name: e, weight: 100, to: [{version: "8", weight: 100}]}]}}'
         ),
         "9:33: E_NAME: name 'u|i' is no valid name; expected 1 to 100 of A-Z a-z 0-9 . _ - and a "
-        "letter or digit first; choose another name name",
+        "letter or digit first; choose another name",
     ),
     "a holdout of no percent": (
         ab(
