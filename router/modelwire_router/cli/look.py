@@ -67,9 +67,7 @@ def status(session: Session, route: str | None, wait: bool, timeout: float) -> i
 def _waited(session: Session, route: str | None, timeout: float) -> int:
     """Wait for rollouts and instances; return the exit code that they come to."""
     deadline = time.monotonic() + timeout
-    begun = _under_way(session.state(), route)
-    if begun:
-        session.say(f"waits for the rollout of {', '.join(begun)}")
+    begun = {n for n, r in _rollouts(session.state(), route).items() if not r.phase.over}
 
     def left() -> float:
         return max(0.0, deadline - time.monotonic())
@@ -87,7 +85,7 @@ def _waited(session: Session, route: str | None, timeout: float) -> int:
         return DEGRADED
     ended = _rollouts(session.state(), route)
     phases = {rollout.phase for rollout in ended.values()}
-    gone = set(begun) - ended.keys()  # by an undo, or somebody flipped
+    gone = begun - ended.keys()  # by an undo, or somebody flipped
     return TAKEN_BACK if gone or phases & {Phase.ABORTED, Phase.ROLLED_BACK} else 0
 
 

@@ -284,7 +284,7 @@ def test_status_exits_with_7_when_a_rollout_it_waits_for_was_taken_away(
     route.ok("apply", "-f", file)
     wait = ("--log", route.url, "status", ROUTE, "--wait", "--timeout", "20")
     with running(*modelwire(*wait)) as waiting:
-        assert waiting.hear_error() == f"waits for the rollout of {ROUTE}"
+        assert waiting.hear_error() == f"{ROUTE} progressing, step 0"
         route.ok("undo", ROUTE)
         code, out, _ = waiting.end()
     assert (code, "1 100 %" in out) == (7, True)
