@@ -26,7 +26,15 @@ from modelwire_router.analysis.measuring import Look, measure
 from modelwire_router.analysis.settle import settle
 from modelwire_router.analysis.srm import sample_ratio
 from modelwire_router.analysis.strata import Strata, align, align_pairs
-from modelwire_router.rollout.plan import OF_INPUTS, OF_LABELS, OF_PAIRS, Metric, Query, Template
+from modelwire_router.rollout.plan import (
+    OF_INPUTS,
+    OF_LABELS,
+    OF_PAIRS,
+    Measure,
+    Metric,
+    Query,
+    Template,
+)
 from modelwire_schemas.rollout import Finding, Judgement
 
 ALPHA = 0.01
@@ -195,16 +203,18 @@ def _missed(look: Look) -> list[float]:
 def _times(metric: Metric, query: Query, strata: Strata, now: int) -> tuple[list[int], Places]:
     """Return when looks were, one an interval that brought something, and how many strata each saw.
 
-    A window is seen when it is over; one that is longer than the interval while it lasts, too. A
-    label is mature when the stream itself has gone on for so long.
+    A window is seen when it is over; one that is longer than the interval while it lasts, too, but
+    for a pace, of which half a window says nothing. A label is mature when the stream itself has
+    gone on for so long.
     """
     if not strata.ends:
         return [], np.zeros(0, dtype=np.intp)
     interval, begin, last = metric.interval, min(strata.starts), max(strata.ends)
     maturity = metric.maturity if query.measure in OF_LABELS else 0
     now_seen = begin + (now - begin) // interval * interval
+    lasting = query.measure is not Measure.EVENT_RATE
     ends = [
-        (now_seen if end > now and end - start > interval else end) + maturity
+        (now_seen if lasting and end > now and end - start > interval else end) + maturity
         for start, end in zip(strata.starts, strata.ends, strict=True)
     ]
     # Strata stand by their ends: what comes before one that is seen is seen with it

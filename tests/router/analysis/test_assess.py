@@ -78,6 +78,20 @@ def test_a_long_window_is_looked_at_while_it_lasts() -> None:
     assert found.at <= T0
 
 
+def test_the_pace_of_a_long_window_is_not_that_of_its_part() -> None:
+    today = T0 - T0 % DAY
+    pace = Metric("pace", Query(Measure.EVENT_RATE), least=1.0)
+    windows = [
+        replace(named([window("2", events=100_000)])[0], start=today + day * DAY, span=DAY)
+        for day in (-1, 0)
+    ]
+    assert newest(Template("t", (pace,)), windows, T0)[0].judgement is Judgement.TOO_FEW
+    ended = newest(Template("t", (pace,)), windows, today + DAY)[0]
+    assert (ended.judgement, ended.measured) == (Judgement.PASS, 100_000 / 86_400)
+    few = [replace(one, predictions=50_000) for one in windows]
+    assert newest(Template("t", (pace,)), few, today + DAY)[0].judgement is Judgement.FAIL
+
+
 def test_a_label_is_mature_when_the_stream_has_gone_on_though_the_stream_is_old() -> None:
     template = Template("t", (replace(LOSS, maturity=60_000),))
     windows = named(labelled("2", 1, 500, 0.2, range(6)) + labelled("1", 200, 5_000, 1.5, range(6)))
