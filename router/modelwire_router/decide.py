@@ -8,7 +8,7 @@ from modelwire.control.state import RouteState, State
 from modelwire.routing.layers import HOLDOUT, OUTSIDE, experiment
 from modelwire_router.analysis.assess import assess
 from modelwire_router.analysis.evidence import Evidence, Planned, Reading, Side
-from modelwire_router.analysis.exposure import Exposed, exposed
+from modelwire_router.analysis.exposure import LONGEST, Exposed, exposed
 from modelwire_router.analysis.samples import Samples
 from modelwire_router.outside.words import Answer, Question, Source
 from modelwire_router.readiness import at_a_glance, named_by, readiness
@@ -242,7 +242,7 @@ def _exposed(standing: Standing, world: World) -> Exposed:
     budget = holding(plan, standing.rollout)
     if budget is None:
         return Exposed()
-    windows = world.samples.windows(route.route, _since(route))
+    windows = world.samples.latest(route.route, _since(route), LONGEST)
     answered = world.samples.answered(route.route)
     return exposed(windows, budget.output, plan.candidate, plan.stable, answered)
 

@@ -14,6 +14,9 @@ from modelwire_schemas.telemetry import Role, Window
 HOUR = 3_600_000
 """The span of a budget (ms)."""
 
+LONGEST = 6 * HOUR
+"""What is older tells nothing of the present (ms), and is not looked at, however long it lasts."""
+
 RISING = tuple(10_000 << doubled for doubled in range(9))
 """In so many newest ms a rise of the stream is looked for: 10 s to 43 min."""
 

@@ -34,6 +34,7 @@ class _Route:
         self.added: dict[WindowKey, Window] = {}
         self.heard: int | None = None
         self.answered: int | None = None
+        self.newest = 0
 
     def hold(self, source: _Source, window: Window) -> None:
         """Keep a window unless the same source has told of one that has come farther."""
@@ -75,6 +76,7 @@ class Samples:
                 route.heard = max(at, route.heard or 0)
                 if window.role is Role.LIVE and window.routed:
                     route.answered = max(at, route.answered or 0)
+                    route.newest = max(window.start, route.newest)
         return tuple(refused)
 
     def heard(self, route: str) -> int | None:
@@ -87,6 +89,13 @@ class Samples:
         Who joins labels tells of none, so nothing follows from him about the events.
         """
         return self._routes[route].answered if route in self._routes else None
+
+    def latest(self, route: str, since_revision: int, ms: int) -> tuple[Window, ...]:
+        """Return those `windows` that end no more than so many ms before the newest answers."""
+        held = self._routes.get(route, _Route())
+        after = held.newest - ms
+        keys = [k for k in held.parts if k.revision >= since_revision and k.start + k.span > after]
+        return tuple(held.window(key) for key in sorted(keys, key=_by_start))
 
     def windows(
         self, route: str, since_revision: int = 0, until: int = FOREVER, longer: int = FOREVER

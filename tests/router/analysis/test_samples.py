@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 from modelwire_router.analysis.adding import add_sketches
 from modelwire_router.analysis.samples import AHEAD, Samples
 from modelwire_schemas.telemetry import Bin, Moments, Output, Pair, Role, Sketch, Telemetry, Window
-from tests.router.analysis.made import ROUTE, T0, report, sketch, window
+from tests.router.analysis.made import ROUTE, SPAN, T0, report, sketch, window
 
 
 def merged(reports: list[Telemetry]) -> tuple[Window, ...]:
@@ -144,3 +144,15 @@ def test_who_only_joins_labels_is_no_sign_that_events_are_told() -> None:
     assert (samples.heard(ROUTE), samples.answered(ROUTE)) == (T0, None)
     samples.add(report(window("2", events=1)), T0 + 5)
     assert samples.answered(ROUTE) == T0 + 5
+
+
+def test_the_latest_windows_are_found_from_the_newest_answers_on_whatever_time_it_is() -> None:
+    samples = Samples()
+    assert samples.latest(ROUTE, 1, 3 * SPAN) == ()
+    places = [report(window("2", place, events=1)) for place in range(9)]
+    ahead = report(window("2", 12, role=Role.SHADOW, events=1))
+    for late in (*reversed(places), ahead):
+        samples.add(late, T0 + 10**9)
+    found = [w.start for w in samples.latest(ROUTE, 1, 3 * SPAN)]
+    assert found == [T0 + place * SPAN for place in (5, 6, 7, 8, 12)]
+    assert samples.latest(ROUTE, 3, 3 * SPAN) == ()
