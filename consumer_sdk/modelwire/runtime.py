@@ -346,11 +346,7 @@ class Runtime:
     def _serving(self, snapshot: Snapshot) -> frozenset[ModelVersion]:
         heads = [p.route.timeline[-1] for p in snapshot.plans.values() if p.route is not None]
         return frozenset(
-            ModelVersion(a.document.model, v.version)
-            for a in heads
-            for rule in a.document.rules
-            for v in rule.variants
-            if v.weight or v.partitions
+            ModelVersion(a.document.model, v) for a in heads for v in a.document.weighted()
         )
 
     def _state_hash(self, state: State) -> str:

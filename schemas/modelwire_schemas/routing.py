@@ -163,13 +163,18 @@ class RoutingDocument:
         return tuple(dict.fromkeys(named))
 
     def weighted(self) -> tuple[str, ...]:
-        """Every version that events may go to, once, in the order of the rules."""
+        """Every version that events may go to, once, in the order of the rules.
+
+        Where source partitions are divided, the last variant has those that nobody lists.
+        """
         return tuple(
             dict.fromkeys(
                 v.version
                 for rule in self.rules
                 for v in rule.variants
-                if v.weight or v.partitions or rule.split.by is SplitBy.PARTITION
+                if v.weight
+                or v.partitions
+                or (rule.split.by is SplitBy.PARTITION and v is rule.variants[-1])
             )
         )
 

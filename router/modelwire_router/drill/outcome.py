@@ -12,7 +12,6 @@ from modelwire_log.whole import all_records
 from modelwire_router.drill.planted import Planted
 from modelwire_router.rollout.machine import DEADLINE
 from modelwire_schemas.rollout import Finding, Judgement, Phase
-from modelwire_schemas.routing import RoutingDocument
 
 REASON = "modelwire-reason"
 
@@ -50,7 +49,7 @@ def outcome(log: Log, namespace: str, drill: Planted, scores: str, letters: str)
     last = found[-1]
     rollout = last.document.rollout
     assert rollout is not None  # noqa: S101 - every document of a drill is a rollout's
-    exposed = [a.effective for a in found if gives_events(a.document, drill.bad)]
+    exposed = [a.effective for a in found if drill.bad in a.document.weighted()]
     began = max(exposed[0], appended[1]) if exposed else appended[1]
     back = rollout.phase is Phase.ROLLED_BACK
     routed, served = Counter[str](), Counter[str]()
@@ -70,9 +69,3 @@ def outcome(log: Log, namespace: str, drill: Planted, scores: str, letters: str)
         findings=rollout.findings,
         note=rollout.note,
     )
-
-
-def gives_events(document: RoutingDocument, version: str) -> bool:
-    """Whether a document gives a version any event."""
-    variants = [v for rule in document.rules for v in rule.variants if v.version == version]
-    return any(v.weight or v.partitions for v in variants)

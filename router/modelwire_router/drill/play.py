@@ -28,7 +28,7 @@ from modelwire_log.open import open_log
 from modelwire_router.controller import Controller
 from modelwire_router.decide import Standing, look
 from modelwire_router.drill.feeding import Feed, copied
-from modelwire_router.drill.outcome import Outcome, gives_events, outcome
+from modelwire_router.drill.outcome import Outcome, outcome
 from modelwire_router.drill.planted import Planted
 from modelwire_router.drill.spoiled import Bad, spoiled
 from modelwire_router.observer import Observer
@@ -132,7 +132,7 @@ class Drill:
         if rollout is None or rollout.phase is not Phase.PROGRESSING:
             return
         waits = plan.steps[rollout.step] == Pause(None)
-        if waits and not gives_events(route.head.document, self._ground.drill.bad):
+        if waits and self._ground.drill.bad not in route.head.document.weighted():
             self._send(log, machine.advance(plan, route, self._now()).change)
 
     def _now(self) -> int:
