@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from modelwire.clock import SystemClock
 from modelwire.config import CACHE, default_cache
 from modelwire.control.horizon import MARGIN
 from modelwire.control.policy import run_out, told_run_out
@@ -125,7 +126,7 @@ def _snapshots(log: Log, namespace: str) -> Finding:
 def _releases(log: Log, namespace: str) -> Finding:
     """Look for what answers although its release has run out."""
     state = fold_log(log, namespace)
-    now = max(state.now, int(time.time() * 1000))
+    now = max(state.now, SystemClock().now())
     told = [told_run_out(route, r) for route, r in run_out(state, state.routes.values(), now)]
     if told:
         todo = f"modelwire status names {'it' if len(told) == 1 else f'all {len(told)}'}"
@@ -137,7 +138,7 @@ def _clock(log: Log, namespace: str) -> Finding:
     heard = [when for _, when in newest_reports(log, namespace)]
     if not heard:
         return Finding("clock", ok=True, found="no report yet, so the log's clock is not known")
-    ahead = max(heard) - int(time.time() * 1000)
+    ahead = max(heard) - SystemClock().now()
     if ahead > SKEW:
         return Finding(
             "clock", ok=False, found=f"the log's clock is {ahead} ms ahead", todo="set the clocks"

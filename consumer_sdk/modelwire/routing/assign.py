@@ -37,8 +37,7 @@ class CompiledDocument:
     `sole` is the answer to every event where one rule gives one variant everything and no header
     may force another: who finds it there need not ask. `arms` are all ways through the document.
     `reads` are the fields of events that its rules look at, headers as `header.<name>`. `samples`
-    are the draws of its shadows. `counts`
-    grows while events are assigned.
+    are the draws of its shadows. `counts` grows while events are assigned.
     """
 
     __slots__ = (

@@ -10,6 +10,9 @@ from modelwire.serving.shadowing import Batch
 from modelwire_log.contract import Message, Record
 from modelwire_schemas.errors import ModelwireError
 
+REASON = "modelwire-reason"
+"""The header of a dead letter that says why it is one."""
+
 Target: TypeAlias = tuple[str, Message]
 """A stream, and what is appended to it."""
 
@@ -93,7 +96,7 @@ def dead_letter(record: Record, error: ModelwireError, stage: str, partitions: i
         "modelwire-id": output_id(record),
         "modelwire-stage": stage,
         "modelwire-code": error.code,
-        "modelwire-reason": str(error),
+        REASON: str(error),
         "modelwire-source": output_id(record),
     }
     headers = tuple((name, text.encode()) for name, text in told.items())

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import click
 
+from modelwire.clock import SystemClock
 from modelwire.control.state import State
 from modelwire_router.changes import prepare
 from modelwire_router.cli.session import Session
@@ -153,7 +154,7 @@ def told(waiting: Waiting) -> str:
 
 
 def _prepare(session: Session, state: State, route: str, version: str) -> State:
-    change = prepare(state, route, version, int(time.time() * 1000))
+    change = prepare(state, route, version, SystemClock().now())
     outcome = session.submit(change, state, reason=f"to warm {version} before the flip")
     revision = outcome.verdict.revisions[0].revision
     session.say(f"{route}@{revision} names {version}, so that the fleet warms it")

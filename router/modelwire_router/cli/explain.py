@@ -1,6 +1,5 @@
 """`modelwire explain`: which version an event got, at any time, by which document, and why."""
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import click
 import orjson
 
+from modelwire.clock import SystemClock
 from modelwire.control.reading import read_past
 from modelwire.control.state import ALWAYS, Accepted
 from modelwire.routing.assign import CompiledDocument
@@ -18,7 +18,7 @@ from modelwire_router.cli.waiting import tell_way_back
 from modelwire_router.explaining import Met, met
 from modelwire_router.known import known_route
 from modelwire_router.rollout.layers import told_of
-from modelwire_router.rollout.telling import Row, numbers, standing_row
+from modelwire_router.rollout.telling import Row, finding_line, standing_row
 from modelwire_router.times import show_time
 from modelwire_router.views import shares
 from modelwire_schemas.errors import ModelwireError, NotFound, Rejected
@@ -63,7 +63,7 @@ def explain(
     asked = Event(key, _fields(event), _headers(headers), _place(source))
     known = known_route(session.state(), route)
     past = read_past(session.log(), session.namespace)
-    now = int(time.time() * 1000)
+    now = SystemClock().now()
     ts = now if at is None else read_time(at)
     field = known.time_field
     bt = business_time(asked.fields, field, ts) if field else ts
@@ -170,8 +170,7 @@ def _rollout(row: Row) -> Iterator[str]:
         f"{step}, {row['phase']}{then}"
     )
     for found in row["findings"]:
-        dry = " (dry run)" if found["dry_run"] else ""
-        yield f"  {found['metric']}: {found['judgement']}{dry}  {numbers(found)}".rstrip()
+        yield f"  {finding_line(found)}"
     if row["note"]:
         yield f"  {row['note']}"
 

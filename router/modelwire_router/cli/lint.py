@@ -1,14 +1,15 @@
 """`modelwire lint`: rollout files, checked before anybody applies them."""
 
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
+from modelwire.clock import SystemClock
 from modelwire_router.cli.session import Session
 from modelwire_router.rollout.layers import told
+from modelwire_router.rollout.telling import plan_line
 from modelwire_router.rollout_file.reading import read_rollouts
 from modelwire_router.rollout_file.schema import schema as editors_schema
 
@@ -28,7 +29,7 @@ def lint(session: Session, files: tuple[Path, ...], schema: bool) -> int:
         return 0
     if not files:
         raise click.UsageError("name a file, or --schema")
-    for wanted in read_rollouts(files, int(time.time() * 1000)):
+    for wanted in read_rollouts(files, SystemClock().now()):
         plan = wanted.plan
         row: dict[str, Any] = {
             "route": plan.route,
@@ -40,8 +41,6 @@ def lint(session: Session, files: tuple[Path, ...], schema: bool) -> int:
             "layers": [line for line in map(told, plan.rules) if line],
             "holdout": plan.holdout / 100,
         }
-        said = f"{plan.route}: {plan.strategy} {plan.stable} → {plan.candidate}"
-        steps = f"{len(plan.steps)} step{'s' * (len(plan.steps) != 1)}"
         out = f", {plan.holdout / 100:g} % held out" if plan.holdout else ""
-        session.data(row, "\n  ".join([f"{said}, {steps}{out}", *row["layers"]]))
+        session.data(row, "\n  ".join([f"{plan_line(plan)}{out}", *row["layers"]]))
     return 0

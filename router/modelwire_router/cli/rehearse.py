@@ -1,7 +1,6 @@
 """`modelwire rehearse`: the candidate of a file on events that were, compared and judged."""
 
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import click
 import orjson
 
+from modelwire.clock import SystemClock
 from modelwire.config import read_config
 from modelwire.control.state import Release
 from modelwire.scoring.labelling import give
@@ -174,7 +174,7 @@ def _labels(stage: Stage, plan: Plan, pair: Pair) -> Labels:
     if stage.terms.output and stage.terms.output not in there:
         said = f"--output {stage.terms.output} is no output of both versions"
         raise Rejected("E_OPTION", said, expected=f"one of {', '.join(sorted(there)) or 'none'}")
-    until = int(time.time() * 1000) - maturity(plan)
+    until = SystemClock().now() - maturity(plan)
     return Labels(Joiner(replace(stage.terms, route=plan.route)), until)
 
 

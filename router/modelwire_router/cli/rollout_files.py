@@ -17,7 +17,7 @@ from modelwire_router.reference import by_sample, check_sample, read_sample
 from modelwire_router.rollout import machine, plan_text
 from modelwire_router.rollout.layers import allotted
 from modelwire_router.rollout.plan import Plan
-from modelwire_router.rollout.telling import told
+from modelwire_router.rollout.telling import plan_line, told
 from modelwire_router.rollout_file.reading import Wanted, read_rollouts
 from modelwire_router.rollout_file.standing import check_standing
 from modelwire_schemas.errors import Fault, Rejected, RejectedFile
@@ -32,7 +32,7 @@ def begin(session: Session, path: Path, reason: str) -> None:
     plans = allotted([one.plan for one in wanted], state)
     started = secrets.token_hex(4)
     changes = [machine.begin(p, state.routes.get(p.route), started, now) for p in plans]
-    send(session, state, together(changes), reason, "; ".join(_told(p) for p in plans), plans)
+    send(session, state, together(changes), reason, "; ".join(map(plan_line, plans)), plans)
 
 
 @click.command()
@@ -126,8 +126,3 @@ def _sample_faults(session: Session, wanted: Sequence[Wanted], state: State) -> 
                 check_sample(one.plan, sample, "")
             except Rejected as error:
                 yield one.fault(error, ("spec", "candidate"))
-
-
-def _told(plan: Plan) -> str:
-    steps = f"{len(plan.steps)} step{'' if len(plan.steps) == 1 else 's'}"
-    return f"{plan.route}: {plan.strategy} {plan.stable} → {plan.candidate}, {steps}"

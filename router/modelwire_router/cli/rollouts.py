@@ -9,6 +9,7 @@ from string import digits
 
 import click
 
+from modelwire.clock import SystemClock
 from modelwire.control.state import State
 from modelwire_router.changes import together
 from modelwire_router.cli.options import reason
@@ -22,7 +23,7 @@ from modelwire_router.observer import Observer
 from modelwire_router.rollout import machine, plan_text
 from modelwire_router.rollout.layers import allotted, check_begun, told as told_layer
 from modelwire_router.rollout.plan import Plan
-from modelwire_router.rollout.telling import Row, numbers
+from modelwire_router.rollout.telling import Row, finding_line
 from modelwire_router.rollout_view import hindrance, rollout_row
 from modelwire_schemas.errors import NotFound, Rejected
 from modelwire_schemas.fleet import CONTROLLER
@@ -124,7 +125,7 @@ def retry(session: Session, route: str, reason: str) -> None:
 
 def _row(observer: Observer, route: str) -> tuple[Standing, Row]:
     """Return a rollout as it stands by what is on the log now."""
-    world = observer.world(int(time.time() * 1000), {})
+    world = observer.world(SystemClock().now(), {})
     world = replace(world, now=present(world.reports))
     standing = _last(world.state, route)
     if standing.rollout.phase.over:
@@ -144,9 +145,7 @@ def _text(row: Row) -> str:
         here = not step["done"] and not marked
         marked = marked or here
         lines.append(f"  {'✓' if step['done'] else '●' if here else '○'} {step['step']}")
-    for found in row["findings"]:
-        dry = " (dry run)" if found["dry_run"] else ""
-        lines.append(f"  {found['metric']}: {found['judgement']}{dry}  {numbers(found)}".rstrip())
+    lines += [f"  {finding_line(found)}" for found in row["findings"]]
     if row["waits_for"]:
         lines.append(f"  waits for {row['waits_for']}")
     if row["note"]:

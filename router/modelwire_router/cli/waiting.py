@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from modelwire.clock import SystemClock
 from modelwire.control.state import RouteState
 from modelwire.control.timeline import way_back
 from modelwire_router.cli.session import Session
@@ -23,7 +24,7 @@ def live_reports(session: Session) -> list[FleetReport]:
 
 def tell_way_back(session: Session, route: RouteState | None) -> None:
     """Say when a route goes back unless somebody confirms, if it does."""
-    back = way_back(route, int(time.time() * 1000)) if route else None
+    back = way_back(route, SystemClock().now()) if route else None
     if route and back:
         when, todo = show_time(back.effective), f"modelwire confirm {route.route}"
         session.say(f"{route.route} goes back at {when} unless confirmed: {todo}")

@@ -7,13 +7,12 @@ import orjson
 
 from modelwire.control.history import documents
 from modelwire.control.reading import read_past
+from modelwire.scoring.outputs import REASON
 from modelwire_log.contract import Log
 from modelwire_log.whole import all_records
 from modelwire_router.drill.planted import Planted
 from modelwire_router.rollout.machine import DEADLINE
 from modelwire_schemas.rollout import Finding, Judgement, Phase
-
-REASON = "modelwire-reason"
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,18 @@ def numbers(found: Row) -> str:
     return ", ".join([*said, *([found["detail"]] if found["detail"] else [])])
 
 
+def finding_line(found: Row) -> str:
+    """Return a finding's row in one line."""
+    dry = " (dry run)" if found["dry_run"] else ""
+    return f"{found['metric']}: {found['judgement']}{dry}  {numbers(found)}".rstrip()
+
+
+def plan_line(plan: Plan) -> str:
+    """Return a plan in one line: `late: canary 1 → 2, 5 steps`."""
+    steps = f"{len(plan.steps)} step{'s' * (len(plan.steps) != 1)}"
+    return f"{plan.route}: {plan.strategy} {plan.stable} → {plan.candidate}, {steps}"
+
+
 def standing_row(rollout: Rollout) -> Row:
     """Return how a rollout stood in a document; of a plan that cannot be read, what else is told.
 

@@ -8,6 +8,7 @@ from modelwire.routing.layers import HOLDOUT, OUTSIDE
 from modelwire.routing.predicate import HEADER
 from modelwire.routing.ranges import Weight, reweigh
 from modelwire_router.analysis.measured import is_compared
+from modelwire_router.rollout.documents import CANDIDATE, STABLE
 from modelwire_router.rollout.plan import (
     OF_PAIRS,
     Analyse,
@@ -343,7 +344,7 @@ def _split(plan: Plan) -> Rule:
     moved = [step.partitions for step in plan.steps if isinstance(step, MovePartitions)]
     if plan.split.by is SplitBy.PARTITION:
         pairs = tuple(pair for pairs in moved for pair in pairs)
-        return Rule("all", (Variant("candidate", plan.candidate, (), pairs),), plan.split)
+        return Rule("all", (Variant(CANDIDATE, plan.candidate, (), pairs),), plan.split)
     half = BUCKETS // 2
-    both = [("candidate", plan.candidate, half), ("stable", plan.stable, half)]
+    both = [(CANDIDATE, plan.candidate, half), (STABLE, plan.stable, half)]
     return Rule("all", reweigh((), both), plan.split)

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from modelwire.reporting.shadowed import VARIANT
 from modelwire.routing.assign import CompiledDocument
 from modelwire.routing.batch import BatchAssignment, assign_batch
 from modelwire.routing.predicate import compile_predicate
@@ -18,9 +19,6 @@ from modelwire_schemas.telemetry import Role
 
 Fields: TypeAlias = Mapping[str, object]
 Flags: TypeAlias = npt.NDArray[np.bool_]
-
-SHADOW = "shadow"
-"""The variant of a shadow's windows."""
 
 
 class Routed(NamedTuple):
@@ -144,4 +142,4 @@ class _Ways(NamedTuple):
 
 def _shadowed(shadow: Shadow, events: int, rng: np.random.Generator) -> Routed:
     taken = int(rng.binomial(events, shadow.sample / BUCKETS))
-    return Routed(shadow.version, SHADOW, Role.SHADOW, taken)
+    return Routed(shadow.version, VARIANT, Role.SHADOW, taken)
