@@ -4,12 +4,14 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Unpack
 
 import click
 
 from modelwire_publisher.calls import publish as released, watch as watched
 from modelwire_publisher.order import PublishedRelease
 from modelwire_publisher.progress import Stage
+from modelwire_publisher.wishes import Wishes
 from modelwire_router.cli.options import SECONDS, read_time, reason
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.stopping import stop_on_signals
@@ -17,12 +19,36 @@ from modelwire_router.cli.waiting import wait_for_warm
 from modelwire_schemas.errors import Rejected
 
 
+def _listed(_context: click.Context, _: click.Parameter, value: str | None) -> list[str] | None:
+    return [word.strip() for word in value.split(",")] if value else None
+
+
+def _pairs(
+    _context: click.Context, option: click.Parameter, words: tuple[str, ...]
+) -> dict[str, str]:
+    pairs = [word.partition("=") for word in words]
+    for word, (key, equals, _) in zip(words, pairs, strict=True):
+        if not equals or not key:
+            raise Rejected("E_OPTION", f"{option.opts[0]} {word!r}", expected="key=value")
+    return {key: value for key, _, value in pairs}
+
+
+def _numbers(
+    context: click.Context, option: click.Parameter, words: tuple[str, ...]
+) -> dict[str, float]:
+    return {key: _number(key, text) for key, text in _pairs(context, option, words).items()}
+
+
+def _time(_context: click.Context, _: click.Parameter, value: str | None) -> int:
+    return 0 if value is None else read_time(value)
+
+
 @click.command()
 @click.argument("model")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--version", required=True, help="Never used before for this model.")
 @click.option(
-    "--fields", default="", metavar="a,b,…", help="Event fields, as columns of one input."
+    "--fields", metavar="a,b,…", callback=_listed, help="Event fields, as columns of one input."
 )
 @click.option("--contract", type=click.Path(path_type=Path), help="YAML: which field feeds what.")
 @click.option("--golden", type=click.Path(path_type=Path), help="Inputs and the outputs they give.")
@@ -32,12 +58,18 @@ from modelwire_schemas.errors import Rejected
     help="Events, as CSV or JSON lines; the release keeps how their numbers are distributed.",
 )
 @click.option(
-    "--metric", "metrics", multiple=True, metavar="K=V", help="Of the offline evaluation."
+    *("--metric", "metrics"),
+    multiple=True,
+    metavar="K=V",
+    callback=_numbers,
+    help="Of the offline evaluation.",
 )
 @click.option("--require", multiple=True, metavar="K>=V", help="A threshold for a metric.")
-@click.option("--label", "labels", multiple=True, metavar="K=V")
+@click.option("--label", "labels", multiple=True, metavar="K=V", callback=_pairs)
 @click.option("--requires", "requirements", multiple=True, metavar="PACKAGE>=V")
-@click.option("--valid-until", metavar="TIME", help="No document gives it more events then.")
+@click.option(
+    "--valid-until", metavar="TIME", callback=_time, help="No document gives it more events then."
+)
 @click.option("--format", "artifact_format", help="Of the file; by default what it is.")
 @click.option("--parent", help="The version that it comes from; by default the newest.")
 @click.option("--commit", help="The source commit.")
@@ -52,29 +84,13 @@ from modelwire_schemas.errors import Rejected
 @click.pass_obj
 def publish(
     session: Session,
-    model: str,
+    /,
     file: Path,
+    model: str,
     version: str,
-    fields: str,
-    contract: Path | None,
-    golden: Path | None,
-    sample: Path | None,
-    metrics: tuple[str, ...],
-    require: tuple[str, ...],
-    labels: tuple[str, ...],
-    requirements: tuple[str, ...],
-    valid_until: str | None,
-    artifact_format: str | None,
-    parent: str | None,
-    commit: str | None,
-    store: str | None,
-    idempotency_key: str | None,
-    new_contract: bool,
-    keep_form: bool,
     wait: bool,
     timeout: float,
-    dry_run: bool,
-    reason: str,
+    **wishes: Unpack[Wishes],
 ) -> None:
     """Release FILE as a version of MODEL; nothing serves it until a route names it."""
     release = released(
@@ -83,26 +99,10 @@ def publish(
         version=version,
         log=session.log(),
         namespace=session.namespace,
-        fields=[field.strip() for field in fields.split(",")] if fields else None,
-        contract=contract,
-        golden=golden,
-        sample=sample,
-        metrics={key: _number(key, value) for key, value in _pairs(metrics, "--metric")},
-        require=require,
-        labels=dict(_pairs(labels, "--label")),
-        requirements=requirements,
-        valid_until=0 if valid_until is None else read_time(valid_until),
-        artifact_format=artifact_format,
-        parent=parent,
-        commit=commit,
-        store=store,
-        idempotency_key=idempotency_key,
-        new_contract=new_contract,
-        keep_form=keep_form,
-        dry_run=dry_run,
-        reason=reason,
         progress=_bar() if sys.stderr.isatty() else None,
+        **wishes,
     )
+    dry_run = wishes.get("dry_run", False)
     _show(session, release, dry_run=dry_run)
     if wait and not dry_run:
         wait_for_warm(session, model, version, timeout)
@@ -137,22 +137,13 @@ def _show(session: Session, release: PublishedRelease, *, dry_run: bool) -> None
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--sample", type=click.Path(path_type=Path), help="Events, as CSV or JSON lines.")
-@click.option("--label", "labels", multiple=True, metavar="K=V")
+@click.option("--label", "labels", multiple=True, metavar="K=V", callback=_pairs)
 @click.option("--store", metavar="URI", help="A folder or bucket for the bytes, not the log.")
 @click.option("--new-contract", is_flag=True, help="Contracts that break the old ones are meant.")
 @click.option("--keep-form", is_flag=True, help="Leave large models in one file.")
 @reason
 @click.pass_obj
-def watch(
-    session: Session,
-    folder: Path,
-    sample: Path | None,
-    labels: tuple[str, ...],
-    store: str | None,
-    new_contract: bool,
-    keep_form: bool,
-    reason: str,
-) -> None:
+def watch(session: Session, /, folder: Path, **wishes: Unpack[Wishes]) -> None:
     """Release what is dropped into FOLDER/MODEL/VERSION.onnx, once it is whole, exactly once."""
     stop = threading.Event()
     stop_on_signals(stop.set)
@@ -162,28 +153,13 @@ def watch(
         folder,
         log=session.log(),
         namespace=session.namespace,
-        sample=sample,
-        labels=dict(_pairs(labels, "--label")),
-        store=store,
-        new_contract=new_contract,
-        keep_form=keep_form,
-        reason=reason,
         stop=stop,
+        **wishes,
     ):
         if seen.release is not None:
             _show(session, seen.release, dry_run=False)
         else:
             session.say(f"{seen.file.name}: {seen.error}")
-
-
-def _pairs(words: tuple[str, ...], option: str) -> list[tuple[str, str]]:
-    pairs: list[tuple[str, str]] = []
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals or not key:
-            raise Rejected("E_OPTION", f"{option} {word!r}", expected="key=value")
-        pairs.append((key, value))
-    return pairs
 
 
 def _number(key: str, text: str) -> float:
