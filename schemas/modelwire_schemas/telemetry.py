@@ -16,6 +16,10 @@ BINS = 1 << BIN_BITS
 _REST = 32 - BIN_BITS
 
 
+SHADOW_VARIANT = "shadow"
+"""The variant of a shadow's windows."""
+
+
 class Role(StrEnum):
     """Whether a version answers, or only runs beside."""
 

@@ -12,10 +12,7 @@ from modelwire.reporting.recorder import Windows
 from modelwire.reporting.spread import as_floats
 from modelwire.serving.answer import Answers
 from modelwire_schemas.routing import ModelVersion
-from modelwire_schemas.telemetry import Role, WindowKey
-
-VARIANT = "shadow"
-"""The variant of a shadow's windows."""
+from modelwire_schemas.telemetry import SHADOW_VARIANT, Role, WindowKey
 
 
 class Shadowed(NamedTuple):
@@ -72,7 +69,9 @@ class Shadowed(NamedTuple):
     def _key(self, group: Group) -> WindowKey:
         told, shadow = group.told, self.shadow
         when = (told.revision, group.start, group.span)
-        return WindowKey(told.route, shadow.model, shadow.version, VARIANT, Role.SHADOW, *when)
+        return WindowKey(
+            told.route, shadow.model, shadow.version, SHADOW_VARIANT, Role.SHADOW, *when
+        )
 
 
 class Dropped(NamedTuple):

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from modelwire.reporting.recorder import Windows
-from modelwire.reporting.shadowed import VARIANT
-from modelwire_schemas.telemetry import Role, WindowKey
+from modelwire_schemas.telemetry import SHADOW_VARIANT, Role, WindowKey
 
 MOST = 500_000
 """Events that are remembered: their predictions until a label comes, their labels afterwards."""
@@ -114,7 +113,7 @@ class Joiner:
         if value.get("route") != self._terms.route:
             return
         shadow = value["shadow"]
-        told = (value["model"], shadow["version"], VARIANT, Role.SHADOW, value["revision"])
+        told = (value["model"], shadow["version"], SHADOW_VARIANT, Role.SHADOW, value["revision"])
         self._predicted(value["source"], told, shadow["outputs"])
 
     def label(self, fields: Mapping[str, Any]) -> None:

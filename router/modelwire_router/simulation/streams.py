@@ -9,13 +9,12 @@ from typing import NamedTuple, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from modelwire.reporting.shadowed import VARIANT
 from modelwire.routing.assign import CompiledDocument
 from modelwire.routing.batch import BatchAssignment, assign_batch
 from modelwire.routing.predicate import compile_predicate
 from modelwire_router.rollout.plan import MovePartitions, Plan
 from modelwire_schemas.routing import BUCKETS, RoutingDocument, Shadow, SplitBy
-from modelwire_schemas.telemetry import Role
+from modelwire_schemas.telemetry import SHADOW_VARIANT, Role
 
 Fields: TypeAlias = Mapping[str, object]
 Flags: TypeAlias = npt.NDArray[np.bool_]
@@ -142,4 +141,4 @@ class _Ways(NamedTuple):
 
 def _shadowed(shadow: Shadow, events: int, rng: np.random.Generator) -> Routed:
     taken = int(rng.binomial(events, shadow.sample / BUCKETS))
-    return Routed(shadow.version, VARIANT, Role.SHADOW, taken)
+    return Routed(shadow.version, SHADOW_VARIANT, Role.SHADOW, taken)
