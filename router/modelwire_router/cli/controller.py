@@ -1,12 +1,11 @@
 """The verb that promotes and rolls back by itself: controller."""
 
-import logging
 import os
 
 import click
 
 from modelwire_router.cli.session import Session
-from modelwire_router.cli.stopping import stop_on_signals
+from modelwire_router.cli.stopping import log_to_stderr, stop_on_signals
 
 
 @click.command()
@@ -25,19 +24,10 @@ def controller(session: Session, every: float) -> None:
     from modelwire_router.controller import Controller
     from modelwire_router.outside.signing import read_secret
 
-    _log_to_stderr()
+    log_to_stderr()
     secret = read_secret(os.environ)
     running = Controller(session.log(), session.namespace, every=every, secret=secret)
     stop_on_signals(running.stop)
     session.say(f"{running.name} looks after namespace {session.namespace}")
     running.run()
     session.data({"controller": running.name, "sent": running.sent}, f"{running.sent} changes")
-
-
-def _log_to_stderr() -> None:
-    """Let people read what it decides, a line each."""
-    logger = logging.getLogger("modelwire.controller")
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import click
 
 from modelwire_router.cli.session import Session
-from modelwire_router.cli.stopping import stop_on_signals
+from modelwire_router.cli.stopping import log_to_stderr, stop_on_signals
 
 
 @click.command(name="join-labels")
@@ -51,6 +51,7 @@ def join_labels(
     )
     job = LabelJob(terms=terms, outputs=outputs, labels=labels, events=events)
     join = LabelJoin(session.log(), session.namespace, job)
+    log_to_stderr()
     stop_on_signals(join.stop)
     row = asdict(join.run(until_end=until_end))
     session.data(row, ", ".join(f"{count} {word}" for word, count in row.items()))

@@ -6,7 +6,7 @@ import click
 
 from modelwire_router.cli.options import SECONDS, read_begin
 from modelwire_router.cli.session import Session
-from modelwire_router.cli.stopping import stop_on_signals
+from modelwire_router.cli.stopping import log_to_stderr, stop_on_signals
 
 
 @click.command()
@@ -60,6 +60,7 @@ def score(
         watch=watch,
     )
     check_streams(session.log(), job)
+    log_to_stderr()
     with connect(
         session.url, namespace=session.namespace, application=application, cache=cache
     ) as models:

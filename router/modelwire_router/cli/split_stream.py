@@ -6,7 +6,7 @@ import click
 
 from modelwire_router.cli.options import SECONDS, read_begin
 from modelwire_router.cli.session import Session
-from modelwire_router.cli.stopping import stop_on_signals
+from modelwire_router.cli.stopping import log_to_stderr, stop_on_signals
 
 
 @click.command(name="split-stream")
@@ -62,6 +62,7 @@ def split_stream(
     )
     log = session.log()
     check_streams(log, job)
+    log_to_stderr()
     config = read_config(
         os.environ, log=session.url, namespace=session.namespace, application=application
     )

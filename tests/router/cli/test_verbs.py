@@ -1,5 +1,6 @@
 """Every verb as a person meets it: what it prints, where, and with which exit code."""
 
+import re
 import signal
 import time
 from datetime import UTC, datetime, timedelta
@@ -309,6 +310,20 @@ def test_score_says_what_it_did(route: Desk) -> None:
     assert "next: modelwire read o.dead-letters" in said.err
     (letter,) = route.data("read", "o.dead-letters")
     assert letter["headers"]["modelwire-code"] == "E_FIELD_MISSING"
+
+
+def test_score_logs_which_version_it_refuses(route: Desk) -> None:
+    with open_log(route.url) as log:
+        contract = fold_log(log, "default").releases[ROUTE]["1"].contract
+        bomb = bomb_release(model("bomb"), ROUTE, "3", contract)
+        submit(log, "default", bomb, By("x")).verdict.check()
+    route.ok("split", ROUTE, "1=100", "3=0")
+    route.ok("feed", "events", flights(), "--limit", "5")
+    words = ("score", "--route", ROUTE, "--in", "events", "--out", "o")
+    with running(*modelwire("--log", route.url, *words)) as scoring:
+        heard = [scoring.hear_error() for _ in range(2)]
+    assert heard[0].startswith("scoring events → o")
+    assert re.match(r"\d{4}-\d\d-\d\dT.*Z flights-late 3 refused: E_PROBE", heard[1])
 
 
 def test_status_waits_for_the_fleet(route: Desk) -> None:
