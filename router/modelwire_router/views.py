@@ -108,7 +108,7 @@ def proposal_rows(state: State) -> list[Row]:
     return [
         {
             "proposal": p.offset,
-            "what": told(p.change),
+            "what": _told_proposal(p.change),
             "by": p.author,
             "approved": ", ".join(author for author, _ in p.approved),
             "needed": needed_for(state, p),
@@ -233,7 +233,7 @@ def told(body: Body) -> str:
 def _told_of_routes(body: OfRoutes) -> str:
     match body:
         case RoutingProposed():
-            return f"propose {told(body.change)}"
+            return f"propose {_told_proposal(body.change)}"
         case RoutingApproved():
             return f"approve proposal {body.proposal}"
         case RouteConfirmed():
@@ -247,6 +247,14 @@ def _told_of_routes(body: OfRoutes) -> str:
             documents = [f"{c.document.route}: {shares(c.document)}" for c in body.changes]
             end = " until confirmed or taken back" if body.confirm_within else ""
             return kind + "; ".join(documents) + end
+
+
+def _told_proposal(change: RoutingChanged) -> str:
+    """Return what is to be approved: of a rollout all that it will do, not its first document."""
+    rollouts = filter(None, (c.document.rollout for c in change.changes))
+    rows = [row for row in map(standing_row, rollouts) if "steps" in row]
+    plans = [f"{r['strategy']} {r['stable']} → {r['candidate']}, {r['steps']} steps" for r in rows]
+    return "; ".join([told(change), *dict.fromkeys(plans)])
 
 
 def release_rows(state: State, only: str | None) -> list[Row]:

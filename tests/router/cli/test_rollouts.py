@@ -204,6 +204,15 @@ def test_what_keeps_a_rollout_from_going_by_itself_is_named(route: Desk, file: P
     assert "ok  controller" in route("doctor").out
 
 
+def test_who_approves_a_rollout_sees_all_that_it_will_do(route: Desk, file: Path) -> None:
+    policy = "approvals: [{routes: ['*'], needed: 1}]"
+    route.ok("policy", "set", "-f", route.write("policy.yaml", policy))
+    route.ok("apply", "-f", file, "--propose")
+    (row,) = route.data("proposals")
+    assert row["what"] == f"{ROUTE}: 2 0 %, 1 100 %; canary 1 → 2, 5 steps"
+    assert route.data("history")[-1]["what"] == f"propose {row['what']}"
+
+
 def test_a_wait_tells_how_rollouts_stand_and_where_to_look(route: Desk, file: Path) -> None:
     route.ok("apply", "-f", file)
     route.ok("pause", ROUTE, "--reason", "lunch")
