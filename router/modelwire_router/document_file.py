@@ -203,7 +203,7 @@ def _fields(said: object, where: str, known: frozenset[str]) -> Said:
     fields = cast("Said", said)
     unknown = [str(key) for key in fields if key not in known]
     if unknown:
-        raise _fault(f"unknown: {', '.join(unknown)}", where, f"of {', '.join(sorted(known))}")
+        raise _fault(f"unknown: {', '.join(unknown)}", where, f"one of {', '.join(sorted(known))}")
     return fields
 
 

@@ -156,7 +156,8 @@ def _with_silence(
             # An answer takes a while: the look under way is not silence
             heard = readings[-1].at + metric.interval if readings else None
         silence = _silence(metric, since if heard is None else max(heard, since), now)
-        nothing = _unheard(metric, Judgement.TOO_FEW, now, "nothing has come yet")
+        detail = f"no look yet, there is one each {metric.interval / 1000:g} s of events"
+        nothing = _unheard(metric, Judgement.TOO_FEW, now, detail)
         found.append((*looks, *silence) or (nothing,))
     return tuple(found)
 

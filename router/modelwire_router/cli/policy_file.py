@@ -112,7 +112,7 @@ class _Reader:
         fields = cast("Mapping[str, Any]", said)
         for key in fields:
             if key not in known:
-                expected = f"of {', '.join(known)}"
+                expected = f"one of {', '.join(known)}"
                 self._wrong(
                     (*at, key), f"unknown field {key}", expected, "E_UNKNOWN_FIELD", key=True
                 )

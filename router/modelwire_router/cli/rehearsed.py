@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from modelwire.scoring.labels import Joined
 from modelwire_router.cli import drawing
 from modelwire_router.cli.session import Session
 from modelwire_router.rehearsal.bars import edges, heights
@@ -43,7 +44,14 @@ def show(session: Session, one: Rehearsal) -> None:
     for name in one.unseen:
         session.say(f"{name} shows only while it is live")
     if one.joined is not None:
-        session.say(f"{one.joined.matched} predictions got one of {one.joined.labels} labels")
+        session.say(_labels(one.joined))
+
+
+def _labels(joined: Joined) -> str:
+    told = f"{joined.matched:,} of {joined.predictions:,} predictions, of both, got a label"
+    if joined.labels:
+        return told
+    return f"{told}: none has both --label-field and --label-id, {joined.damaged:,} are damaged"
 
 
 def draw(path: Path, found: Sequence[Rehearsal]) -> None:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import islice
 from multiprocessing import get_context
@@ -110,6 +110,7 @@ def simulate(
     cases = _cases(read_rollouts(paths, None), options)
     played: dict[str, list[Run]] = {}
     for candidate, case in cases.items():
+        session.say(f"{candidate}: {_does(case.candidate)}")
         number = CANDIDATES.index(candidate)
         seeds = [(options["seed"], number, run) for run in range(options["runs"])]
         runs = _played(case, seeds, options["processes"] or os.cpu_count() or 1)
@@ -162,6 +163,13 @@ def _bad(stable: Behaviour, options: Mapping[str, Any]) -> Behaviour:
         if (value := options[f"bad_{name}"]) is not None
     }
     return replace(stable, **(said or {"errors": min(1.0, WORSE * stable.errors)}))
+
+
+def _does(candidate: Behaviour) -> str:
+    """Return what a candidate does, by the names of the options."""
+    usual = asdict(Behaviour())
+    told = {n: v for n, v in asdict(candidate).items() if n == "errors" or v != usual[n]}
+    return ", ".join(f"{name} {value:g}" for name, value in told.items())
 
 
 def _stream(plans: Sequence[Plan], options: Mapping[str, Any]) -> Stream:

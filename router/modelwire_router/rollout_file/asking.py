@@ -96,7 +96,7 @@ class Part(BaseModel):
         for key in said:
             if key not in known:
                 todo = ELSEWHERE.get(key) or nearest(key, known)
-                expected = f"of {', '.join(known)}" if known else "nothing here"
+                expected = f"one of {', '.join(known)}" if known else "nothing here"
                 yield Wrong((key,), "E_UNKNOWN_FIELD", f"unknown field {key}", expected, todo)
 
 

@@ -100,6 +100,9 @@ def test_a_better_version_passes_and_nothing_is_written(fed: Desk, desk: Desk) -
     assert found["drift"]["dry_run"]
     assert row["unseen"] == ["load"]
     assert row["labels"]["matched"] > 1.9 * LAST
+    words = ("rehearse", "-f", fed.write("f.yaml", FILE), "--in", "flights", "--last", 500)
+    assert "of 1,000 predictions, of both, got a label\n" in fed(*words, *LABELS).err
+    assert "label: none has both --label-field and --label-id" in fed(*words, *LABELS[:6]).err
     loss = by_name(row["compared"], "measure")["log_loss"]
     assert loss["candidate"] < 0.7 * loss["stable"]
     assert everything(fed) == before

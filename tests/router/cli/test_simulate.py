@@ -35,6 +35,7 @@ def test_a_good_one_is_promoted_and_a_bad_one_rolled_back_without_a_log(
         "simulate", "-f", file, "--runs", 10, "--errors", 0.002, "--bad-errors", 0.05, log=""
     )
     assert said.code == 0, said.err
+    assert said.err.splitlines()[:2] == ["good: errors 0.002", "bad: errors 0.05"]
     good, bad = said.out.splitlines()[1:]
     assert good.split()[:4] == ["good", "promoted", "100", "%"]
     assert bad.split()[:5] == ["bad", "rolled", "back", "100", "%"]

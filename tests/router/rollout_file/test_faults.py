@@ -78,7 +78,7 @@ ARMS = 'to: [{version: "7", weight: 50}, {version: "8", weight: 50}]'
 EXACT: dict[str, tuple[str, str]] = {
     "an unknown field": (
         basic("  onFailed: pause\n"),
-        "7:3: E_UNKNOWN_FIELD: unknown field onFailed; expected of model, stable, candidate, "
+        "7:3: E_UNKNOWN_FIELD: unknown field onFailed; expected one of model, stable, candidate, "
         "requireReady, readyDeadline, onFailure, mirror, hooks, strategy, schedule; "
         "did you mean onFailure?",
     ),
@@ -158,12 +158,12 @@ EXACT: dict[str, tuple[str, str]] = {
     ),
     "setWeight on a blue/green": (
         f"{HEAD}{BOTH}  strategy: {{blueGreen: {{setWeight: 5}}}}\n",
-        "7:26: E_UNKNOWN_FIELD: unknown field setWeight; expected of autoPromotion, "
+        "7:26: E_UNKNOWN_FIELD: unknown field setWeight; expected one of autoPromotion, "
         "prePromotionAnalysis, postPromotionAnalysis, keepWarm; setWeight is a step of a canary",
     ),
     "steps on a blue/green": (
         f"{HEAD}{BOTH}  strategy:\n    blueGreen:\n      steps: [{{setWeight: 5}}]\n",
-        "9:7: E_UNKNOWN_FIELD: unknown field steps; expected of autoPromotion, "
+        "9:7: E_UNKNOWN_FIELD: unknown field steps; expected one of autoPromotion, "
         "prePromotionAnalysis, postPromotionAnalysis, keepWarm; steps belong to a canary",
     ),
     "an analysis that names no template": (
@@ -207,7 +207,7 @@ EXACT: dict[str, tuple[str, str]] = {
     ),
     "an expression": (
         shadow("{cel: event.a > 5}"),
-        "9:15: E_UNKNOWN_FIELD: unknown field cel; expected of matchLabels, matchExpressions, "
+        "9:15: E_UNKNOWN_FIELD: unknown field cel; expected one of matchLabels, matchExpressions, "
         "all, any, not; no expressions on the event path: use matchExpressions",
     ),
     "a number as text": (
@@ -315,7 +315,7 @@ EXACT: dict[str, tuple[str, str]] = {
     ),
     "a schedule of a canary": (
         canary("setWeight: 5", more="  schedule: {at: 2100-01-01T00:00:00Z, clock: event}\n"),
-        "8:3: E_UNKNOWN_FIELD: unknown field schedule; expected of model, stable, candidate, "
+        "8:3: E_UNKNOWN_FIELD: unknown field schedule; expected one of model, stable, candidate, "
         "requireReady, readyDeadline, onFailure, mirror, hooks, strategy, split",
     ),
     "a duration without a unit": (
@@ -350,7 +350,7 @@ EXACT: dict[str, tuple[str, str]] = {
     ),
     "a status": (
         basic() + "status: {phase: done}\n",
-        "8:1: E_UNKNOWN_FIELD: unknown field status; expected of apiVersion, kind, metadata, "
+        "8:1: E_UNKNOWN_FIELD: unknown field status; expected one of apiVersion, kind, metadata, "
         "spec; a file says what is wanted, never how it stands",
     ),
     "a metric without a limit": (
