@@ -139,23 +139,24 @@ class Desk:
         self._send(begin(wanted.plan, route, "played", now))
         self._turn(MINUTE)  # the first flight comes at a full hour
 
-    def minute(self, events: list[dict[str, Any]], differ: Flags) -> Minute:
-        """Answer a minute's events, and let everyone look at what came of them."""
+    def minute(self, events: list[dict[str, Any]], differ: Flags, *, told: bool = True) -> Minute:
+        """Answer a minute's events, and let everyone look at what came of them, if it is told."""
         begun = self.clock.now()
         weight = candidates_weight(self._state().routes[ROUTE].head.document)
         times = begun + np.linspace(MINUTE // 20, MINUTE - 1, len(events)).astype(int)
         answers = self.models.route(ROUTE).predict_batch(events, at=times.tolist())
         ours = _by(answers, "2")
-        self._turn(MINUTE)
+        self._turn(MINUTE, told=told)
         return Minute(
             weight, len(events), int(ours.sum()), int((ours & differ).sum()), int(differ.sum())
         )
 
-    def _turn(self, ms: int) -> None:
+    def _turn(self, ms: int, *, told: bool = True) -> None:
         """Let time pass, and let everyone say how it stands and see what was said."""
         self.models.live.shadows.finish(READY_S)
         self.clock.advance(ms)
-        self._reporter.report()
+        if told:
+            self._reporter.report()
         self.log.append(topic(NAMESPACE, "fleet"), seal(self.models.status(), source="played"))
         looks = [controller.looks for controller in self.controllers]
         deadline = time.monotonic() + READY_S
@@ -190,7 +191,7 @@ class Desk:
 def play(budget: int, *, hours: int, rate: int) -> Played:
     """Let v2 follow v1 under a budget, at `rate` flights an hour of virtual time."""
     events, many = flights(hours * rate), rate // PER_HOUR
-    with tempfile.TemporaryDirectory() as folder, _desk(Path(folder)) as desk:
+    with tempfile.TemporaryDirectory() as folder, desk_in(Path(folder)) as desk:
         late = [_decisions(desk, events, version) for version in ("1", "2")]
         differ = late[0] != late[1]
         desk.begin(budget)
@@ -209,7 +210,8 @@ def flights(count: int) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def _desk(folder: Path) -> Generator[Desk]:
+def desk_in(folder: Path) -> Generator[Desk]:
+    """Give a desk whose controllers run."""
     desk = Desk(folder)
     running = [threading.Thread(target=controller.run) for controller in desk.controllers]
     for thread in running:
