@@ -1,7 +1,9 @@
 """A flip waits until the fleet has the version warm, and says who has not, and why."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import orjson
 import pytest
@@ -11,11 +13,17 @@ from modelwire.control.reading import fold_log
 from modelwire.door import connect
 from modelwire.models import Models
 from modelwire.serving.route import Route
+from modelwire_log.envelope import seal
 from modelwire_log.open import open_log
+from modelwire_log.sqlite.log import SqliteLog
 from modelwire_router.demo.bomb import bomb_release
 from modelwire_router.demo.files import flights, model
 from modelwire_router.feed import read_events
+from modelwire_router.times import show_time
+from modelwire_schemas.fleet import VersionReport
+from modelwire_schemas.names import topic
 from tests.router.cli.desk import Desk
+from tests.router.test_readiness import report
 from tests.waiting import eventually
 
 ROUTE = "flights-late"
@@ -140,6 +148,34 @@ def test_why_not_knows_what_there_is(route: Desk) -> None:
     assert route("why-not", ROUTE, "9").err.startswith("E_UNKNOWN_VERSION")
     said = route.ok("why-not", ROUTE, "2")
     assert f"no instance has opened {ROUTE}" in said.err
+
+
+def test_why_not_says_for_each_instance_what_it_waits_for(route: Desk) -> None:
+    """Of these four one has it, one fetches it, one refused it, and one is silent for a minute."""
+    route.ok("flip", ROUTE, "2", "--force")
+    now, end = time.time_ns() // 1_000_000, route.end()
+    states = {
+        "gone": VersionReport(ROUTE, "2", "", "warm"),
+        "has": VersionReport(ROUTE, "2", "", "warm"),
+        "fetches": VersionReport(ROUTE, "2", "", "fetching", detail="62 %"),
+        "refused": VersionReport(ROUTE, "2", "", "failed", "E_DIGEST", "the bytes differ"),
+    }
+    for name, state in states.items():
+        heard = now if name == "gone" else now + 60_000
+        with SqliteLog(route.folder / "flights.db", clock=partial(int, heard)) as log:
+            said = report(name, state, offset=end, route=ROUTE)
+            log.append(topic("default", "fleet"), seal(said, source="tests"))
+    said = route("--json", "why-not", ROUTE, "2")
+    assert {row["instance"]: row["why"] for row in said.rows} == {
+        "has": "",
+        "fetches": "fetching 62 %",
+        "refused": "NACK E_DIGEST the bytes differ",
+        "gone": f"not heard of since {show_time(now)}",
+    }
+    assert said.code == 8
+    refusal = route("flip", ROUTE, "1", "--wait-ready", "0").err
+    assert refusal.startswith("E_NOT_READY: 1 is ready in 0 of 3 instances: ")
+    assert "gone" not in refusal
 
 
 @pytest.mark.usefixtures("live")
