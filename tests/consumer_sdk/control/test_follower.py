@@ -134,6 +134,19 @@ def test_the_horizon_never_falls(world: World) -> None:
     assert world.now.horizon == before
 
 
+def test_a_follower_that_is_stopped_before_it_has_read_all_settles_nothing_more(
+    world: World,
+) -> None:
+    world.served()
+    world.read_clock()
+    world.follower.advance()
+    before = world.now.horizon
+    world.clock.advance(MINUTE)
+    world.log.after_the_answer = lambda: world.follower.stop(0)
+    world.follower.advance()
+    assert world.now.horizon == before
+
+
 def test_a_lead_that_grows_moves_the_horizon_only_with_the_state_that_has_it(world: World) -> None:
     world.served()
     world.clock.advance(MINUTE)
