@@ -20,6 +20,7 @@ from modelwire_log.contract import Log, Message, Record
 from modelwire_log.open import open_log
 from modelwire_log.whole import all_records
 from modelwire_router.changes import NOW, When, flip, replace_document, split
+from modelwire_router.telemetry import TelemetryReader
 from modelwire_schemas.control import Body
 from modelwire_schemas.release import (
     Artifact,
@@ -32,6 +33,7 @@ from modelwire_schemas.release import (
     manifest_digest,
 )
 from modelwire_schemas.routing import RoutingDocument
+from modelwire_schemas.telemetry import Window
 from tests.models.good import with_version_id
 
 ROUTE = "late"
@@ -119,6 +121,14 @@ class World:
         """Connect an application; tests of one world share its cache."""
         more.setdefault("cache", self.folder / "cache")
         return connect(self.url, namespace=self.namespace, application=application, **more)
+
+    def windows(self, models: Models, route: str) -> list[Window]:
+        """Return what an instance measured of a route so far, told already or not."""
+        me, untold = models.status().instance, models.live.recorder.changed()
+        said = [one for one, _ in TelemetryReader(self.log, self.namespace).read()]
+        told = [window for one in said if one.instance == me for window in one.windows]
+        newest = {window.key: window for window in (*told, *(one.window for one in untold))}
+        return [window for window in newest.values() if window.route == route]
 
     def feed(self, stream: str, events: Sequence[bytes], partitions: int = 4) -> None:
         """Append events, the number of each as its key."""

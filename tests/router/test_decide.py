@@ -160,6 +160,17 @@ def test_a_step_that_gives_events_waits_for_everybody(
     assert bool(decide(World(state, reports, Samples(), {}, now)).sends) is goes_on
 
 
+@pytest.mark.parametrize(("share", "goes_on"), [(0.5, True), (0.51, False)])
+def test_a_step_goes_on_when_the_share_that_the_plan_asks_for_is_ready(
+    share: float,
+    goes_on: bool,  # noqa: FBT001
+) -> None:
+    plan, now = replace(WATCHED, require_ready=share), T0 + 1000
+    state = State(routes={ROUTE: under_way(0, plan)})
+    reports = Reports([(READY, now), (instance("b", "fetching"), now)])
+    assert bool(decide(World(state, reports, Samples(), {}, now)).sends) is goes_on
+
+
 def test_a_step_that_gives_events_waits_for_somebody() -> None:
     state = State(routes={ROUTE: under_way(0)})
     reports = Reports([(READY, T0)])

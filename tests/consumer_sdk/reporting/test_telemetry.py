@@ -178,11 +178,31 @@ def test_what_was_not_committed_is_not_counted(world: World) -> None:
         scorer = Scorer(models, models.log, job)
         member = Reluctant(models.log.consumer(scorer.group))
         eventually(lambda: scorer.step(member) >= 0 and member.refused == 1)
-        assert models.live.recorder.changed() == []
+        assert world.windows(models, ROUTE) == []
         eventually(lambda: scorer.step(member) >= 0 and scorer.totals.events == 40)
-        (one,) = models.live.recorder.changed()
-        assert one.window.routed == one.window.predictions == 40
+        counted = world.windows(models, ROUTE)
+        assert sum(w.routed for w in counted) == sum(w.predictions for w in counted) == 40
         member.close()
+
+
+def test_what_another_version_answers_is_counted_and_teaches_nothing_of_the_one_meant(
+    world: World,
+) -> None:
+    world.release("9", content=b"no model")
+    world.flip("1", route="lame")
+    world.split({"1": "50", "9": "50"}, route="lame")
+    name = uuid.uuid4().hex[:8]
+    world.feed(name, rows(200))
+    with world.connect(f"app-{name}") as models:
+        models.route("lame").wait_until_ready(READY_S)
+        job = Job(route="lame", source=name, sink=f"{name}.out", group=name)
+        Scorer(models, models.log, job).run(until_end=True)
+        counted = world.windows(models, "lame")
+    asked = Counter(orjson.loads(r.value)["routed_to"] for r in world.read(f"{name}.out"))
+    meant, answered = ([w for w in counted if w.version == version] for version in "91")
+    assert sum(w.routed for w in meant) == sum(w.substituted for w in meant) == asked["9"]
+    assert sum(w.routed for w in answered) == sum(w.predictions for w in answered) == asked["1"]
+    assert not any(w.predictions or w.outputs or w.latency.moments.count for w in meant)
 
 
 def test_nothing_is_told_where_telemetry_is_off(world: World) -> None:

@@ -5,7 +5,8 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,18 @@ def bench(world: World, models: Models) -> Bench:
 
 def events(count: int) -> list[bytes]:
     return [orjson.dumps(event(float(n), number=n)) for n in range(count)]
+
+
+@contextmanager
+def scoring(scorer: Scorer) -> Generator[None]:
+    """Score in a thread of its own, which ends with the test, however that ends."""
+    thread = threading.Thread(target=scorer.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        scorer.stop()
+        thread.join()
 
 
 def values(records: list[Record]) -> list[Any]:
@@ -287,14 +300,11 @@ def test_a_stream_goes_on_by_the_policy_when_the_control_log_is_silent(
             eventually(lambda: models.live.snapshot.stale_since)
             data.feed("in", events(5))
             scorer = Scorer(models, data.log, Job(route=ROUTE, source="in", sink="out", group="g"))
-            thread = threading.Thread(target=scorer.run)
-            thread.start()
-            if staleness is Staleness.WAIT:
-                assert not models.live.wait_for(lambda _: scorer.totals.events > 0, 0.5)
-                control.log.away = False  # type: ignore[attr-defined]
-            eventually(lambda: scorer.totals.events == 5)
-            scorer.stop()
-            thread.join()
+            with scoring(scorer):
+                if staleness is Staleness.WAIT:
+                    assert not models.live.wait_for(lambda _: scorer.totals.events > 0, 0.5)
+                    control.log.away = False  # type: ignore[attr-defined]
+                eventually(lambda: scorer.totals.events == 5)
         stale = {value["stale"] for value in values(data.read("out"))}
         assert stale == {staleness is Staleness.CONTINUE}
 
@@ -321,13 +331,10 @@ def test_an_event_whose_document_only_the_log_knows_waits_alone_until_that_is_ba
                         "in", Message(events(1)[0], timestamp=time_, partition=partition)
                     )
             scorer = Scorer(models, data.log, Job(route=ROUTE, source="in", sink="out", group="g"))
-            thread = threading.Thread(target=scorer.run)
-            thread.start()
-            eventually(lambda: scorer.totals.events == 1)
-            control.log.away = False  # type: ignore[attr-defined]
-            eventually(lambda: scorer.totals.events == 4)
-            scorer.stop()
-            thread.join()
+            with scoring(scorer):
+                eventually(lambda: scorer.totals.events == 1)
+                control.log.away = False  # type: ignore[attr-defined]
+                eventually(lambda: scorer.totals.events == 4)
     revisions = [value["revision"] for value in values(data.read("out"))]
     assert revisions[:2] == [1, 1]
     assert min(revisions[2:]) > 1

@@ -1,5 +1,6 @@
 """Shadows on the flights: pairs of the same event, and nothing that the live answers notice."""
 
+import threading
 import time
 import uuid
 from collections import Counter
@@ -15,8 +16,13 @@ import pytest
 
 from modelwire.loading.probe import Prober
 from modelwire.models import Models
-from modelwire.reporting.recorder import Changed
+from modelwire.reporting.shadowed import Shadowed
 from modelwire.scoring.scorer import Job, Scorer
+from modelwire.serving.batch import predict_rows
+from modelwire.serving.plan import FOREVER
+from modelwire.serving.rows import Rows
+from modelwire.serving.servable import Servable
+from modelwire.serving.shadowing import MOST_WAITING, SHARE, Batch, Deliver
 from modelwire_log.contract import Message, Record
 from modelwire_publisher.means import Means
 from modelwire_publisher.order import Order
@@ -27,7 +33,7 @@ from modelwire_router.changes import NOW
 from modelwire_router.feed import read_events
 from modelwire_schemas.release import Contract, Tensor
 from modelwire_schemas.routing import BUCKETS, Clause, Op, RoutingDocument, Rule, Shadow, Variant
-from modelwire_schemas.telemetry import Role
+from modelwire_schemas.telemetry import Role, Window
 from tests.consumer_sdk.reporting.test_telemetry import Reluctant
 from tests.models.good import mlp, slow
 from tests.waiting import eventually
@@ -89,16 +95,12 @@ class Scored:
 
     outputs: dict[str, Any]
     pairs: dict[str, Any]
-    windows: list[Changed]
+    windows: list[Window]
     records: list[Record]
     sources: list[Record]
 
-    def shadows(self, version: str) -> list[Changed]:
-        return [
-            one
-            for one in self.windows
-            if one.key.role is Role.SHADOW and one.key.version == version
-        ]
+    def shadows(self, version: str) -> list[Window]:
+        return [w for w in self.windows if (w.role, w.version) == (Role.SHADOW, version)]
 
 
 def score(
@@ -111,7 +113,7 @@ def score(
         world.feed(name, events[start : start + at_a_time])
         Scorer(models, models.log, job).run(until_end=True)
         models.live.shadows.finish(30.0)
-    windows = [one for one in models.live.recorder.changed() if one.key.route == route]
+    windows = world.windows(models, route)
     paired = world.read(f"{name}.out.shadow")
     outputs, pairs = by_id(world.read(f"{name}.out")), by_id(paired)
     return Scored(outputs, pairs, windows, paired, world.read(name))
@@ -150,7 +152,7 @@ def test_telemetry_has_the_differences_of_the_pairs(world: World, models: Models
         pair["shadow"]["outputs"]["late"] - pair["live"]["outputs"]["late"]
         for pair in found.pairs.values()
     ]
-    windows = [one.window for one in found.shadows("2")]
+    windows = found.shadows("2")
     pairs = [pair for window in windows for pair in window.pairs]
     assert {(pair.output, pair.against) for pair in pairs} == {("late", "1")}
     moments = add_moments([pair.difference.moments for pair in pairs])
@@ -209,12 +211,54 @@ def test_an_overloaded_shadow_drops_its_own_work_and_counts_it(
     assert dropped > len(events) / 2
 
 
+def one_event(models: Models) -> Batch:
+    """Return an event that the route with a shadow of all has answered."""
+    plan = models.live.snapshot.plans["whole"]
+    rows = Rows([orjson.loads(EVENTS[0])], ["N1"], None, None)
+    return Batch(plan, rows, [0], predict_rows(plan, rows, 0, None, FOREVER))
+
+
+def held_up(until: threading.Event, seconds: float) -> Deliver:
+    """Return a writer of pairs that takes so long, or until something has happened."""
+
+    def deliver(paired: Shadowed, servable: Servable) -> None:
+        del paired, servable
+        until.wait(seconds)
+
+    return deliver
+
+
+def test_what_finds_no_room_is_dropped_at_once_and_waits_for_nobody(
+    world: World, models: Models
+) -> None:
+    batch, busy = one_event(models), threading.Event()
+    before = dict(models.live.recorder.dropped("whole")).get("2", 0)
+    offered = 3 * MOST_WAITING
+    for _ in range(offered):
+        models.live.shadows.offer(batch, held_up(busy, 30))
+    world.windows(models, "whole")
+    dropped = dict(models.live.recorder.dropped("whole"))["2"] - before
+    busy.set()
+    models.live.shadows.finish(30.0)
+    assert offered - dropped in (MOST_WAITING, MOST_WAITING + 1), "one may be under way"
+
+
+def test_shadows_work_a_quarter_of_the_time_at_most(models: Models) -> None:
+    batch, never = one_event(models), threading.Event()
+    models.live.shadows.finish(30.0)
+    began = time.monotonic()
+    for _ in range(4):
+        models.live.shadows.offer(batch, held_up(never, 0.05))
+    models.live.shadows.finish(30.0)
+    assert time.monotonic() - began >= 4 * 0.05 / SHARE
+
+
 def test_what_a_shadow_cannot_take_fails_alone_and_only_there(world: World, models: Models) -> None:
     events = [orjson.dumps(event(1.0, e=2.0)), orjson.dumps(event(1.0)), orjson.dumps(event(3.0))]
     found = score(world, models, "other", events)
     assert len(found.outputs) == 3
     assert len(found.pairs) == 1
-    windows = [one.window for one in found.shadows("3")]
+    windows = found.shadows("3")
     assert (sum(w.routed for w in windows), sum(w.predictions for w in windows)) == (3, 1)
     assert sum((Counter(dict(w.errors)) for w in windows), Counter[str]()) == {"E_FIELD_MISSING": 2}
 
@@ -232,3 +276,28 @@ def test_what_was_not_committed_has_no_pair(world: World, models: Models) -> Non
     models.live.shadows.finish(5.0)
     assert len(world.read(f"{name}.out.shadow")) == 50
     member.close()
+
+
+def test_what_waits_behind_an_event_that_nobody_can_serve_is_not_counted_and_has_no_pair(
+    world: World, models: Models
+) -> None:
+    world.release("9", content=b"no model", model="plain", terms=PLAIN)
+    bad = Rule("bad", (Variant("bad", "9", ((0, BUCKETS),)),), match=Clause("bad", Op.EXISTS))
+    good = document("halted", "plain", Shadow("2"))
+    world.write(replace(good, rules=(bad, *good.rules)))
+    models.route("halted").wait_until_ready(READY_S)
+    first, halting, behind = (orjson.dumps(event(**more)) for more in ({}, {"bad": 1}, {}))
+    name = uuid.uuid4().hex[:8]
+    world.feed(name, [first, halting, behind], 1)
+    scorer = Scorer(
+        models, models.log, Job(route="halted", source=name, sink=f"{name}.out", group=name)
+    )
+    member = models.log.consumer(scorer.group)
+    eventually(lambda: scorer.step(member) >= 0 and scorer.totals.events == 1)
+    for _ in range(3):
+        scorer.step(member)
+    member.close()
+    models.live.shadows.finish(5.0)
+    assert len(world.read(f"{name}.out")) == len(world.read(f"{name}.out.shadow")) == 1
+    windows = world.windows(models, "halted")
+    assert {w.role: w.routed for w in windows} == {Role.LIVE: 1, Role.SHADOW: 1}

@@ -163,8 +163,8 @@ def test_why_not_says_for_each_instance_what_it_waits_for(route: Desk) -> None:
     for name, state in states.items():
         heard = now if name == "gone" else now + 60_000
         with SqliteLog(route.folder / "flights.db", clock=partial(int, heard)) as log:
-            said = report(name, state, offset=end, route=ROUTE)
-            log.append(topic("default", "fleet"), seal(said, source="tests"))
+            reported = report(name, state, offset=end, route=ROUTE)
+            log.append(topic("default", "fleet"), seal(reported, source="tests"))
     said = route("--json", "why-not", ROUTE, "2")
     assert {row["instance"]: row["why"] for row in said.rows} == {
         "has": "",
