@@ -4,13 +4,14 @@ import os
 
 import click
 
+from modelwire_router.cli.options import Finite
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.stopping import log_to_stderr, stop_on_signals
 
 
 @click.command()
 @click.option(
-    "--every", type=click.FloatRange(0.05, 60), default=0.5, show_default=True, metavar="SECONDS",
+    "--every", type=Finite(0.05, 60), default=0.5, show_default=True, metavar="SECONDS",
     help="How often it looks, unless the control log has news earlier.",
 )  # fmt: skip
 @click.pass_obj

@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 import click
 
+from modelwire_router.cli.options import POSITIVE
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.stopping import log_to_stderr, stop_on_signals
 
@@ -18,7 +19,7 @@ from modelwire_router.cli.stopping import log_to_stderr, stop_on_signals
 @click.option("--event-id", default="", metavar="FIELD", help="The events' field with their id.")
 @click.option("--output", default="", help="The output that is compared; by default the first.")
 @click.option("--at-least", type=float, help="The label is whether the field reaches this number.")
-@click.option("--span", type=float, default=60.0, show_default=True, help="Seconds of a window.")
+@click.option("--span", type=POSITIVE, default=60.0, show_default=True, help="Seconds of a window.")
 @click.option("--until-end", is_flag=True, help="Stop when what is there now is joined.")
 @click.pass_obj
 def join_labels(

@@ -13,20 +13,22 @@ from modelwire_router.times import duration, moment
 from modelwire_schemas.errors import Rejected
 
 
-class _Seconds(click.FloatRange):
-    """A number of seconds, 0 or more; NaN is none."""
+class Finite(click.FloatRange):
+    """A number within bounds; neither NaN nor infinity is one."""
 
     def convert(
         self, value: float, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Return the number, or fail as click does."""
         number: float = super().convert(value, param, ctx)
-        if math.isnan(number):
-            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number.", param, ctx)
         return number
 
 
-SECONDS = _Seconds(min=0)
+SECONDS = Finite(min=0)
+
+POSITIVE = Finite(min=0, min_open=True)
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -12,6 +12,7 @@ import orjson
 from modelwire_log.contract import START, Log, Message, Record
 from modelwire_log.envelope import open_envelope
 from modelwire_log.whole import size
+from modelwire_router.cli.options import POSITIVE
 from modelwire_router.cli.session import Session
 from modelwire_router.cli.telling import Teller
 from modelwire_router.feed import Fed, read_events
@@ -25,7 +26,7 @@ BATCH = 500
 @click.command()
 @click.argument("stream")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--rate", type=float, metavar="N", help="Events a second; by default all at once.")
+@click.option("--rate", type=POSITIVE, metavar="N", help="Events a second; by default all at once.")
 @click.option("--key-field", default="", help="The column that is the record's key.")
 @click.option("--time-field", default="", help="The column that is the record's time.")
 @click.option("--partitions", type=int, default=4, show_default=True, help="Of a new stream.")

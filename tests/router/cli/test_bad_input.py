@@ -234,6 +234,34 @@ def test_what_yaml_reads_as_something_else_is_said_of_each_place(released: Desk)
     assert said.code == 5
 
 
+NUMBERS = {
+    "--every": ["controller"],
+    "--rate": ["feed", "events", "/no/such.csv"],
+    "--span": [
+        "join-labels",
+        "--route",
+        "r",
+        "--outputs",
+        "o",
+        "--labels",
+        "l",
+        "--label-field",
+        "late",
+    ],
+    "--timeout": ["status", "--wait"],
+}
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-1", "soon"])
+@pytest.mark.parametrize("option", NUMBERS)
+def test_a_number_that_is_none_is_refused_at_the_door(
+    released: Desk, option: str, number: str
+) -> None:
+    said = released(*NUMBERS[option], option, number)
+    assert (said.code, said.out) == (2, "")
+    assert f"Error: Invalid value for '{option}': " in said.err
+
+
 def test_with_json_an_error_is_data_too(released: Desk) -> None:
     keys = ["code", "what", "where", "expected", "todo"]
     (row,) = (said := released("--json", "status", "nobody")).rows

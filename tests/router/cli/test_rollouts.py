@@ -299,13 +299,6 @@ def test_status_exits_with_7_when_a_rollout_it_waits_for_was_taken_away(
     assert (code, "1 100 %" in out) == (7, True)
 
 
-@pytest.mark.parametrize("seconds", ["nan", "-1", "soon"])
-def test_a_wait_is_no_time_or_some(route: Desk, seconds: str) -> None:
-    said = route("status", ROUTE, "--wait", "--timeout", seconds)
-    assert (said.code, said.out) == (2, "")
-    assert "Invalid value for '--timeout'" in said.err
-
-
 UNDER_WAY = {
     "abort of nothing": (["abort", ROUTE], "E_NO_ROLLOUT", 3),
     "promotion of nothing": (["promote", ROUTE], "E_NO_ROLLOUT", 3),
