@@ -178,6 +178,16 @@ def test_a_step_that_gives_events_waits_for_somebody() -> None:
     assert not decide(World(state, reports, Samples(), {}, T0 + HEARD_MS + 1)).sends
 
 
+def test_a_rollout_of_two_routes_takes_a_step_on_both_or_on_none() -> None:
+    second = replace(under_way(0, replace(WATCHED, route="second")), route="second")
+    state, now = State(routes={ROUTE: under_way(0), "second": second}), T0 + 1000
+    alone = World(state, Reports([(READY, now)]), Samples(), {}, now)
+    assert not decide(alone).sends
+    opened = replace(READY, routes=(ROUTE, "second"))
+    (sent,) = decide(replace(alone, reports=Reports([(opened, now)]))).sends
+    assert [c.document.route for c in sent.change.changes] == [ROUTE, "second"]
+
+
 def test_a_rollout_that_cannot_be_judged_leaves_the_others_alone() -> None:
     good = under_way()
     document = good.head.document

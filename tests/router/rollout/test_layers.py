@@ -345,7 +345,7 @@ def test_a_layers_holdout_is_the_same_over_successive_rollouts_and_never_treated
 
 
 def canary(candidate: str, stable: str, salt: str = "late", holdout: int = 500) -> Plan:
-    steps = (SetWeight(1_000), Pause(), SetWeight(9_500), Pause(), SetWeight(BUCKETS))
+    steps = (SetWeight(1_000), Pause(), SetWeight(9_800), Pause(), SetWeight(BUCKETS))
     split = Split(salt=salt, field="tailnum")
     return Plan("late", MODEL, stable, candidate, "canary", split, steps, holdout=holdout)
 
