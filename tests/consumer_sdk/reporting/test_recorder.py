@@ -1,5 +1,7 @@
 """Windows: cumulative, told when they changed, dropped when they are long over."""
 
+import numpy as np
+
 from modelwire.reporting.recorder import (
     MOST_GONE,
     MOST_WINDOWS,
@@ -8,8 +10,10 @@ from modelwire.reporting.recorder import (
     Recorder,
     Windows,
 )
+from modelwire.reporting.scored import Scored
 from modelwire.reporting.spans import FOR_EVER, MOST_AT_ONCE, SPANS, windows_of
 from modelwire.reporting.telemetry import ITEMS, parts
+from modelwire.serving.answer import Answers, Provenance
 from modelwire_schemas.telemetry import Bin, Moments, Output, Role, Sketch, Window, WindowKey
 
 
@@ -140,3 +144,22 @@ def test_one_record_holds_windows_of_one_route_and_not_too_many() -> None:
         assert len({one.key.route for one in part}) == 1
         assert sum(len(one.window.outputs[0].sketch.bins) for one in part) <= ITEMS
     assert len(found) == 4
+
+
+def test_rows_of_one_run_share_its_time() -> None:
+    """Four rows took 8 ms, and two others 1 ms: 2,000 and 500 µs each."""
+    provenances = tuple(
+        Provenance(
+            "late", "late", v, "", v, "all", 1, "split", 7, routed_to=v, served_by=v, stale=False
+        )
+        for v in "12"
+    )
+    which, took = [0, 0, 1, 0, 1, 0], (8_000_000, 1_000_000)
+    answers = Answers([np.zeros(6)], ["late"], 6, provenances, which, took=took)
+    recorder = Recorder()
+    recorder.note(Scored(answers, [0] * 6))
+    latency = {w.key.version: w.window.latency.moments for w in recorder.changed()}
+    assert {version: (m.count, m.mean) for version, m in latency.items()} == {
+        "1": (4, 2_000.0),
+        "2": (2, 500.0),
+    }
