@@ -149,13 +149,13 @@ def waits_for(plan: Plan, route: RouteState, look: Look) -> str:
             return f"modelwire promote {plan.route}"
         case Pause(ms=ms) | Exposure(ms=ms) | Analyse(ms=ms) if _lasts(rollout, ms, look.now):
             return f"{_seconds(rollout.since + (ms or 0) - look.now)} of {step.kind}"
-        case Analyse() | Exposure():
-            found = _decisive(plan, rollout, look)
-            open_ = [f for f in found if f.judgement is not Judgement.PASS]
-            if open_ or not found:
-                return ", ".join(f"{f.metric} ({f.judgement})" for f in open_) or "measurements"
+        case Analyse() if not _current(plan, rollout, look):
+            return "measurements"
         case _:
             pass
+    open_ = _open(plan, rollout, look)
+    if open_:
+        return ", ".join(f"{f.metric} ({f.judgement})" for f in open_)
     if _watched_longer(plan, rollout, look.now):
         return f"its last {_seconds(SOON)}"
     if gives_events(plan, step) and look.waiting != ():
@@ -248,6 +248,14 @@ def _current(plan: Plan, rollout: Rollout, look: Look) -> tuple[Finding, ...]:
     """Return the findings that decide now; what is tried dry never does."""
     names = judged(plan, rollout)
     return tuple(f for name in names for f in look.findings.get(name, ()) if not f.dry_run)
+
+
+def _open(plan: Plan, rollout: Rollout, look: Look) -> list[Finding]:
+    """Return the findings that keep a rollout where it is: what has to pass, and what failed."""
+    decisive = _decisive(plan, rollout, look)
+    failed = [f for f in _current(plan, rollout, look) if f.judgement is Judgement.FAIL]
+    open_ = [f for f in decisive if f.judgement is not Judgement.PASS]
+    return list(dict.fromkeys((*open_, *failed)))
 
 
 def _paused(plan: Plan, route: RouteState, why: tuple[Finding, ...]) -> Next | None:

@@ -251,6 +251,17 @@ def test_a_failure_may_pause_instead_and_then_waits_for_a_person() -> None:
     assert weights(paused)["2"] == 5000
 
 
+def test_a_failure_that_does_nothing_holds_the_rollout_where_it_is() -> None:
+    of = plan(SetWeight(5000), Pause(MINUTE), SetWeight(BUCKETS), background=("guard",))
+    of = replace(of, on_failure=OnFailure.NONE)
+    route, _ = run(of, begun(of), Look(NOW))
+    later = Look(NOW + MINUTE, findings=finding(Judgement.FAIL))
+    assert next_step(of, route, later) is None
+    assert waits_for(of, route, later) == "error-rate (fail)"
+    again = replace(later, findings=finding(Judgement.PASS))
+    assert made(next_step(of, route, again)).step == "step 2"
+
+
 def test_a_pause_by_an_operator_stops_promotions_and_no_rollback() -> None:
     of = plan(SetWeight(5000), SetWeight(BUCKETS), background=("guard",))
     route = accepted(made(next_step(of, begun(of), Look(NOW))).change)
