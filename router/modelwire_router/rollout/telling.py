@@ -64,14 +64,18 @@ def numbers(found: Row) -> str:
     """Return the numbers of a finding's row in one line."""
     said: list[str] = []
     if found["measured"] is not None:
-        said.append(f"{found['measured']:.4g}")
+        said.append(_number(found["measured"]))
     if found["reference"] is not None:
-        said.append(f"against {found['reference']:.4g}")
+        said.append(f"against {_number(found['reference'])}")
     if found["limit"] is not None:
-        said.append(f"limit {found['limit']:g}")
+        said.append(f"limit {_number(found['limit'])}")
     if found["samples"]:
         said.append(f"n={found['samples']:,}")
     return ", ".join([*said, *([found["detail"]] if found["detail"] else [])])
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"  # 1.2e+04 reads badly
 
 
 def finding_line(found: Row) -> str:
