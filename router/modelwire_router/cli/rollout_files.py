@@ -21,6 +21,9 @@ from modelwire_router.rollout.telling import plan_line, told
 from modelwire_router.rollout_file.reading import Wanted, read_rollouts
 from modelwire_router.rollout_file.standing import check_standing
 from modelwire_schemas.errors import Fault, Rejected, RejectedFile
+from modelwire_schemas.rollout import Phase
+
+TAKEN_BACK = {Phase.ABORTED, Phase.ROLLED_BACK}
 
 
 def begin(session: Session, path: Path, reason: str) -> None:
@@ -28,6 +31,10 @@ def begin(session: Session, path: Path, reason: str) -> None:
     state = session.state()
     now = session.now(state)
     wanted = wanted_of(session, path, now)
+    if _unchanged([one.plan for one in wanted], state):
+        routes = {one.plan.route: state.routes[one.plan.route].head.revision for one in wanted}
+        session.data({"routes": routes, "told": "unchanged"}, f"{', '.join(routes)}: unchanged")
+        return
     check_standing(wanted, state, _sample_faults(session, wanted, state))
     plans = allotted([one.plan for one in wanted], state)
     started = secrets.token_hex(4)
@@ -51,6 +58,16 @@ def diff(session: Session, path: Path) -> int:
     else:
         session.say("no difference")
     return 1 if rows else 0
+
+
+def _unchanged(plans: Sequence[Plan], state: State) -> bool:
+    """Whether every route runs just this, or has run it to its good end and changed no more."""
+    routes = [state.routes.get(plan.route) for plan in plans]
+    begun = [route.head.document.rollout for route in routes if route]
+    kept = [one for one in begun if one and one.phase not in TAKEN_BACK]
+    return len(kept) == len(plans) and all(
+        _running(state, plan.route) == plan for plan in allotted(plans, state)
+    )
 
 
 def _running(state: State, name: str) -> Plan | None:

@@ -71,8 +71,25 @@ def test_a_rollout_may_be_written_as_json(route: Desk, file: Path) -> None:
 
 def test_a_second_rollout_is_refused_while_one_is_under_way(route: Desk, file: Path) -> None:
     route.ok("apply", "-f", file)
-    said = route("apply", "-f", file)
+    other = route.write("other.yaml", CANARY.replace("setWeight: 10\n", "setWeight: 20\n"))
+    said = route("apply", "-f", other)
     assert (said.code, said.err.partition(":")[0]) == (4, "E_ROLLOUT")
+
+
+def test_a_file_that_is_applied_again_changes_nothing_unless_it_was_taken_back(
+    route: Desk, file: Path
+) -> None:
+    route.ok("apply", "-f", file)
+    for words in (["promote", ROUTE], ["promote", ROUTE, "--full"]):
+        route.ok(*words)
+        end = route.end()
+        assert route.ok("apply", "-f", file).out == f"{ROUTE}: unchanged\n"
+        assert route.end() == end
+    route.ok("flip", ROUTE, "1")
+    route.ok("apply", "-f", file)
+    route.ok("abort", ROUTE)
+    route.ok("apply", "-f", file)
+    assert standing(route) == ("progressing", "0/5")
 
 
 def test_a_file_for_another_stable_version_is_refused(route: Desk, file: Path) -> None:
