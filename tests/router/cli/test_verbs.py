@@ -47,7 +47,7 @@ def test_options_of_all_verbs_may_stand_behind_the_verb(route: Desk) -> None:
 
 
 def test_an_unknown_verb_is_told_what_may_be_meant(desk: Desk) -> None:
-    assert "Did you mean status" in desk("statu").err
+    assert "Did you mean status" in desk("stat").err
 
 
 def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
