@@ -67,7 +67,9 @@ def load(content: bytes, *, where: str) -> object:
     documents, faults = read(content, where)
     for fault in faults[:1]:
         place = f"{where}, line {fault.line}"
-        raise Rejected(fault.code, fault.what, where=place, expected=fault.expected)
+        raise Rejected(
+            fault.code, fault.what, where=place, expected=fault.expected, todo=fault.todo
+        )
     if len(documents) > 1:
         second = documents[1].values[()]
         raise Rejected(
@@ -155,17 +157,18 @@ class _Reader:
                 found.append(Document(value, self._places.values, self._places.keys))
         except self._yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            self._wrong(_spot(mark), f"{error.problem or error.context}")
+            what = f"{error.problem or error.context}"
+            self._wrong(_spot(mark), what, todo="indent with spaces" if "\\t" in what else "")
         return tuple(found)
 
     def _value(self, steps: Steps) -> object:
         event = self._next()
         spot = self._places.values[steps] = _spot(event.start_mark)
         if isinstance(event, self._yaml.AliasEvent):
-            self._wrong(spot, "an alias (*) repeats a part")
+            self._wrong(spot, "an alias (*) repeats a part", todo="write the part out")
             return None
         if event.tag not in (None, "!"):
-            self._wrong(spot, f"a tag ({event.tag})")
+            self._wrong(spot, f"a tag ({event.tag})", todo="leave it out")
         if isinstance(event, self._yaml.ScalarEvent):
             return self._scalar(event, steps)
         if len(steps) >= DEEPEST:
@@ -184,7 +187,7 @@ class _Reader:
         while not self._loader.check_event(self._yaml.MappingEndEvent):
             key, spot = self._key()
             if key in fields:
-                self._wrong(spot, f"key {key!r} stands twice")
+                self._wrong(spot, f"key {key!r} stands twice", todo="keep one of them")
             if key is None or key in fields:
                 self._value_aside(steps)
                 continue
@@ -197,7 +200,7 @@ class _Reader:
         event = self._next()
         spot = _spot(event.start_mark)
         if isinstance(event, self._yaml.AliasEvent):
-            self._wrong(spot, "an alias (*) repeats a part")
+            self._wrong(spot, "an alias (*) repeats a part", todo="write the part out")
             return None, spot
         if not isinstance(event, self._yaml.ScalarEvent):
             self._wrong(spot, "a key is a list or a mapping")
@@ -255,8 +258,8 @@ class _Reader:
         what = f"it is more than {DEEPEST} levels deep"
         return self._yaml.MarkedYAMLError(problem=what, problem_mark=event.start_mark)
 
-    def _wrong(self, spot: Spot, what: str, expected: str = "plain YAML") -> None:
-        self.faults.append(_fault(self._file, spot, what, expected))
+    def _wrong(self, spot: Spot, what: str, expected: str = "plain YAML", todo: str = "") -> None:
+        self.faults.append(_fault(self._file, spot, what, expected, todo))
 
 
 def _inside(value: object, step: str | int) -> object:
@@ -267,5 +270,5 @@ def _spot(mark: Any) -> Spot:  # noqa: ANN401 - yaml's own
     return Spot(mark.line + 1, mark.column + 1) if mark is not None else Spot(1, 1)
 
 
-def _fault(file: str, spot: Spot, what: str, expected: str = "plain YAML") -> Fault:
-    return Fault(file, spot.line, spot.column, "E_YAML", what, expected)
+def _fault(file: str, spot: Spot, what: str, expected: str = "plain YAML", todo: str = "") -> Fault:
+    return Fault(file, spot.line, spot.column, "E_YAML", what, expected, todo)

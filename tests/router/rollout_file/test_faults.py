@@ -260,11 +260,11 @@ EXACT: dict[str, tuple[str, str]] = {
     ),
     "a key twice": (
         basic("  onFailure: pause\n  onFailure: none\n"),
-        "8:3: E_YAML: key 'onFailure' stands twice; expected plain YAML",
+        "8:3: E_YAML: key 'onFailure' stands twice; expected plain YAML; keep one of them",
     ),
     "an alias": (
         basic("  mirror: [{version: &v x, salt: *v}]\n"),
-        "7:34: E_YAML: an alias (*) repeats a part; expected plain YAML",
+        "7:34: E_YAML: an alias (*) repeats a part; expected plain YAML; write the part out",
     ),
     "the same version twice": (
         basic(versions='  stable: "8"\n  candidate: "8"\n'),
@@ -525,6 +525,11 @@ EXACT: dict[str, tuple[str, str]] = {
     "nothing": ("# to do\n", "1:1: E_EMPTY: the file says nothing; expected kind: Rollout"),
     "a null": ("null\n", "1:1: E_EMPTY: the file says nothing; expected kind: Rollout"),
     "only marks": ("---\n---\n", "1:1: E_EMPTY: the file says nothing; expected kind: Rollout"),
+    "a tab": (
+        HEAD + "\tstable: x\n",
+        "5:1: E_YAML: found character '\\t' that cannot start any token; expected plain YAML; "
+        "indent with spaces",
+    ),
     "a control character": (
         "kind: Rollout\na: \0\n",
         "2:1: E_YAML: a control character, 0x00; expected plain YAML",
