@@ -22,7 +22,7 @@ from modelwire.control.state import Release, State
 from modelwire.hooks import Hooks
 from modelwire.loading.bring import Bringer
 from modelwire.loading.cache import Cache, Hold
-from modelwire.loading.formats import LoadOptions, Model
+from modelwire.loading.formats import LoadOptions
 from modelwire.loading.limits import memory_limit
 from modelwire.loading.pipeline import Pipeline, Wants
 from modelwire.loading.policy import MemoryPolicy, in_force, wanted
@@ -258,10 +258,8 @@ class Runtime:
             logger.warning("the cache could not be pruned: %s", error)
 
     def _from_release(self, release: Release, told: Told) -> Callable[[], Servable]:
-        return partial(self._servable, release, self._bringer.prepare(release, told))
-
-    def _servable(self, release: Release, load: Callable[[], tuple[Model, int]]) -> Servable:
-        return servable_of(release, *load())
+        load = self._bringer.prepare(release, told)
+        return lambda: servable_of(release, *load())
 
     def _on_control(self, control: Control) -> None:
         before = self._control
