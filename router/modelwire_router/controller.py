@@ -208,7 +208,7 @@ class Controller:
             self._run_out.add(name)
             text = told_run_out(route, release)
             logger.warning("%s", text)
-            rollout = route.head.document.rollout
+            rollout = route.rollout
             if rollout is not None and route.route not in self._faults:
                 plan = plan_text.load(rollout.plan)
                 self._tell(plan, _event(plan, rollout, name, now, text))

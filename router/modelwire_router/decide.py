@@ -140,7 +140,7 @@ def _standings(
     faults: list[tuple[str, ModelwireError]] = []
     still: set[str] = set()
     for name, route in sorted(state.routes.items()):
-        rollout = route.head.document.rollout
+        rollout = route.rollout
         if rollout is None:
             continue
         if route.frozen is not None:

@@ -54,7 +54,7 @@ class Observer:
     def _referred(self) -> Iterator[tuple[ModelVersion, tuple[Output, ...]]]:
         """Yield the samples of candidates that are held against them; each is read once."""
         for route in self.state.routes.values():
-            rollout = route.head.document.rollout
+            rollout = route.rollout
             if rollout is None or rollout.phase.over:
                 continue
             try:
@@ -71,8 +71,8 @@ class Observer:
 
     def _oldest(self, now: int) -> int:
         """Return when the oldest rollout under way began."""
-        heads = [route.head.document.rollout for route in self.state.routes.values()]
-        begun = [rollout.started for rollout in heads if rollout and not rollout.phase.over]
+        rollouts = [route.rollout for route in self.state.routes.values()]
+        begun = [rollout.started for rollout in rollouts if rollout and not rollout.phase.over]
         return max(min(begun, default=now), now - REMEMBERED_MS)
 
     def _tell(self, instance: str, why: str) -> None:

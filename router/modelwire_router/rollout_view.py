@@ -61,7 +61,7 @@ def hindrance(standing: Standing, state: State, reports: Reports, now: int) -> s
     if rollout.phase.over:
         return ""
     for route in state.routes.values():
-        other = route.head.document.rollout
+        other = route.rollout
         if route.frozen is not None and other is not None and other.id == rollout.id:
             return f"frozen by {told_freeze(route)}; modelwire unfreeze {route.route}"
     controllers = [r for r in live(reports, now) if r.application == CONTROLLER]

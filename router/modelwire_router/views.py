@@ -91,7 +91,7 @@ def _route_row(state: State, route: RouteState, fleet: Sequence[FleetReport], no
 
 
 def _told_rollout(route: RouteState) -> str:
-    rollout = route.head.document.rollout
+    rollout = route.rollout
     return f"{rollout.id}: {rollout.phase}" if rollout else ""
 
 

@@ -7,6 +7,7 @@ from modelwire_schemas.control import ControlRecord
 from modelwire_schemas.errors import Conflict, ModelwireError, Rejected
 from modelwire_schemas.policy import PolicySet
 from modelwire_schemas.release import Artifact, Contract
+from modelwire_schemas.rollout import Rollout
 from modelwire_schemas.routing import ModelVersion, RouteRevision, RoutingChanged, RoutingDocument
 
 ALWAYS = -(2**62)
@@ -118,6 +119,11 @@ class RouteState:
     def time_field(self) -> str:
         """The event's field that holds the business time; empty: `bt` is `ts`."""
         return self.head.document.time_field
+
+    @property
+    def rollout(self) -> Rollout | None:
+        """The newest document's rollout, over or not; None when somebody flipped since."""
+        return self.head.document.rollout
 
 
 @dataclass(frozen=True, slots=True)

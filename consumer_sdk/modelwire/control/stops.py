@@ -34,7 +34,7 @@ def abort(state: State, entry: Entry, command: Command, body: RolloutAborted) ->
     route = _known(state, body.route)
     rollout = under_way(route, state.earliest)
     if rollout is None or rollout.id != body.rollout:
-        there = route.head.document.rollout
+        there = route.rollout
         found = f"rollout {there.id}, {there.phase}" if there else "no rollout"
         raise Rejected(
             "E_NO_ROLLOUT",

@@ -83,7 +83,7 @@ def current(route: RouteState, now: int) -> Accepted | None:
 
 def under_way(route: RouteState, earliest: int) -> Rollout | None:
     """Return the rollout that can still be aborted: it is not over, or its end is to come."""
-    rollout = route.head.document.rollout
+    rollout = route.rollout
     if rollout is None or (rollout.phase.over and route.head.effective <= earliest):
         return None
     return rollout
@@ -167,7 +167,7 @@ def _again(state: State, entry: Entry, route: RouteState, a: Accepted, effective
 
 def _base(route: RouteState, now: Rollout) -> Accepted | None:
     """Return the document before the first one of the new document's rollout."""
-    then = route.head.document.rollout
+    then = route.rollout
     goes_on = then is not None and then.id == now.id and (now.phase.over or not then.phase.over)
     return route.base if goes_on else route.head
 

@@ -17,6 +17,7 @@ from modelwire_router.reference import by_sample, check_sample, read_sample
 from modelwire_router.rollout import machine, plan_text
 from modelwire_router.rollout.layers import allotted
 from modelwire_router.rollout.plan import Plan
+from modelwire_router.rollout.plan_text import last_plan
 from modelwire_router.rollout.telling import plan_line, told
 from modelwire_router.rollout_file.reading import Wanted, read_rollouts
 from modelwire_router.rollout_file.standing import check_standing
@@ -51,7 +52,9 @@ def diff(session: Session, path: Path) -> int:
     rows = [
         row
         for plan in allotted(plans_of(session, path, None), state)
-        for row in _differences(_running(state, plan.route), plan, words=not session.as_json)
+        for row in _differences(
+            last_plan(state.routes.get(plan.route)), plan, words=not session.as_json
+        )
     ]
     if rows:
         session.table(rows, ["route", "field", "now", "file"])
@@ -63,18 +66,11 @@ def diff(session: Session, path: Path) -> int:
 def _unchanged(plans: Sequence[Plan], state: State) -> bool:
     """Whether every route runs just this, or has run it to its good end and changed no more."""
     routes = [state.routes.get(plan.route) for plan in plans]
-    begun = [route.head.document.rollout for route in routes if route]
+    begun = [route.rollout for route in routes if route]
     kept = [one for one in begun if one and one.phase not in TAKEN_BACK]
     return len(kept) == len(plans) and all(
-        _running(state, plan.route) == plan for plan in allotted(plans, state)
+        last_plan(state.routes.get(plan.route)) == plan for plan in allotted(plans, state)
     )
-
-
-def _running(state: State, name: str) -> Plan | None:
-    """Return the plan that a route runs or ran last."""
-    route = state.routes.get(name)
-    rollout = route.head.document.rollout if route else None
-    return plan_text.load(rollout.plan) if rollout else None
 
 
 def _differences(old: Plan | None, new: Plan, *, words: bool) -> Iterator[Mapping[str, Any]]:

@@ -157,7 +157,7 @@ def _text(row: Row) -> str:
 
 def _last(state: State, route: str) -> Standing:
     found = known_route(state, route)
-    rollout = found.head.document.rollout
+    rollout = found.rollout
     if rollout is None:
         raise NotFound(
             "E_NO_ROLLOUT",
@@ -182,9 +182,7 @@ def standings(state: State, route: str) -> list[Standing]:
     others = [
         _last(state, name)
         for name, other in sorted(state.routes.items())
-        if name != route
-        and other.head.document.rollout is not None
-        and other.head.document.rollout.id == standing.rollout.id
+        if name != route and other.rollout is not None and other.rollout.id == standing.rollout.id
     ]
     return [standing, *others]
 

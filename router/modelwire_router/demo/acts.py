@@ -99,7 +99,7 @@ class Operator:
 
         def do() -> str:
             route = self._state().routes[ROUTE]
-            begun = route.head.document.rollout
+            begun = route.rollout
             assert begun is not None  # noqa: S101  `waits` says so
             plan = plan_text.load(begun.plan)
             return self._submit(machine.advance(plan, route, self._now()).change)
@@ -123,12 +123,12 @@ class Operator:
         route = self._state().routes.get(ROUTE)
         if route is None:
             return True
-        rollout = route.head.document.rollout
+        rollout = route.rollout
         return rollout is None or rollout.phase.over
 
     def waits(self) -> bool:
         """Return whether the rollout under way has one step left, which is the operator's."""
-        begun = self._state().routes[ROUTE].head.document.rollout
+        begun = self._state().routes[ROUTE].rollout
         return begun is not None and begun.step == len(plan_text.load(begun.plan).steps) - 1
 
     def _now(self) -> int:

@@ -128,7 +128,7 @@ class Drill:
         Where it has some, a person who looks might find it; the drill does not.
         """
         plan, route = self._ground.drill.plan, self._state.routes[self._ground.drill.plan.route]
-        rollout = route.head.document.rollout
+        rollout = route.rollout
         if rollout is None or rollout.phase is not Phase.PROGRESSING:
             return
         waits = plan.steps[rollout.step] == Pause(None)
@@ -139,12 +139,12 @@ class Drill:
         return max(self._state.now, SystemClock().now())
 
     def _over(self) -> bool:
-        rollout = self._state.routes[self._ground.drill.plan.route].head.document.rollout
+        rollout = self._state.routes[self._ground.drill.plan.route].rollout
         return rollout is None or rollout.phase is not Phase.PROGRESSING
 
     def _told(self) -> str:
         plan = self._ground.drill.plan
-        rollout = self._state.routes[plan.route].head.document.rollout
+        rollout = self._state.routes[plan.route].rollout
         assert rollout is not None  # noqa: S101 - every document of a drill is a rollout's
         return f"{rollout.phase}, step {rollout.step} of {len(plan.steps)}"
 
@@ -153,7 +153,7 @@ class Drill:
         world = Observer(log, self._namespace).world(self._state.now, {})
         world = replace(world, now=max(heard for _, heard in world.reports))
         route = world.state.routes[self._ground.drill.plan.route]
-        rollout = route.head.document.rollout
+        rollout = route.rollout
         if rollout is None or rollout.phase.over:
             return ()
         standing = Standing(route, rollout, self._ground.drill.plan)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from modelwire.control.checks import lasting
-from modelwire.control.state import RouteState, State
+from modelwire.control.state import State
 from modelwire.control.timeline import under_way
 from modelwire.routing.assignment import Assignment
 from modelwire.routing.layers import (
@@ -20,7 +20,7 @@ from modelwire.routing.layers import (
 )
 from modelwire.routing.ranges import carved, reweigh
 from modelwire_router.rollout.plan import Plan
-from modelwire_router.rollout.plan_text import load
+from modelwire_router.rollout.plan_text import last_plan
 from modelwire_schemas.errors import Conflict, Rejected
 from modelwire_schemas.routing import BUCKETS, RoutingDocument, Rule, Variant
 
@@ -36,7 +36,7 @@ def allotted(plans: Sequence[Plan], state: State) -> list[Plan]:
     made: list[Plan] = []
     others = _others(plans, state)
     for plan in plans:
-        last = _last(state.routes.get(plan.route))
+        last = last_plan(state.routes.get(plan.route))
         own = {rule.name: rule for rule in last.rules} if last else {}
         _check_kept(plan, last)
         rules: list[Rule] = []
@@ -100,14 +100,8 @@ def _held(state: State, name: str) -> Iterator[Holder]:
     route = state.routes[name]
     for accepted in lasting(route, state.earliest):
         yield from holders(name, accepted.document.rules)
-    last = _last(route) if under_way(route, state.earliest) else None
+    last = last_plan(route) if under_way(route, state.earliest) else None
     yield from holders(name, last.rules if last else ())
-
-
-def _last(route: RouteState | None) -> Plan | None:
-    """Return the plan of a route's last rollout, over or not; None when somebody flipped since."""
-    rollout = route.head.document.rollout if route else None
-    return load(rollout.plan) if rollout else None
 
 
 def _check_kept(plan: Plan, last: Plan | None) -> None:

@@ -343,7 +343,7 @@ def _change(route: RouteState | None, document: RoutingDocument) -> RoutingChang
 
 
 def _rollout(route: RouteState) -> Rollout:
-    rollout = route.head.document.rollout
+    rollout = route.rollout
     assert rollout is not None  # noqa: S101 - callers look first
     return rollout
 

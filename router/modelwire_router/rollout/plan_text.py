@@ -13,6 +13,7 @@ from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 import orjson
 
+from modelwire.control.state import RouteState
 from modelwire_router.rollout.plan import Plan
 from modelwire_schemas import routing
 from modelwire_schemas.errors import Rejected
@@ -41,6 +42,12 @@ def load(text: str) -> Plan:
     except orjson.JSONDecodeError as error:
         raise _fault(f"no JSON: {error}", "plan") from None
     return cast("Plan", _typed(Plan, said, "plan"))
+
+
+def last_plan(route: RouteState | None) -> Plan | None:
+    """Return the plan of a route's last rollout, over or not; None when somebody flipped since."""
+    rollout = route.rollout if route else None
+    return load(rollout.plan) if rollout else None
 
 
 def _plain(value: object) -> object:

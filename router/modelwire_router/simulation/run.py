@@ -164,7 +164,7 @@ class _Virtual:
 
     def rollout(self, plan: Plan) -> Rollout:
         """Return where a plan stands."""
-        found = self._route(plan).head.document.rollout
+        found = self._route(plan).rollout
         assert found is not None  # noqa: S101 - every run begins with one
         return found
 
