@@ -160,6 +160,7 @@ def test_telemetry_has_the_differences_of_the_pairs(world: World, models: Models
     assert moments.mean == pytest.approx(np.mean(differences), abs=1e-5)
     assert moments.squares / moments.count == pytest.approx(np.var(differences), rel=1e-4)
     assert all(window.routed == window.predictions for window in windows)
+    assert all(window.latency.moments.count == window.routed for window in windows)
 
 
 def test_a_sample_is_the_same_events_whoever_draws_and_its_match_holds(
