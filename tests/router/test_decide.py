@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, strategies as st
 
-from modelwire.control.state import ALWAYS, Accepted, RouteState, State
+from modelwire.control.state import ALWAYS, Accepted, Freeze, RouteState, State
 from modelwire_router.analysis.samples import Samples
 from modelwire_router.decide import Decision, World, compared, decide
 from modelwire_router.readiness import HEARD_MS
@@ -178,14 +178,22 @@ def test_a_step_that_gives_events_waits_for_somebody() -> None:
     assert not decide(World(state, reports, Samples(), {}, T0 + HEARD_MS + 1)).sends
 
 
+SECOND = replace(under_way(0, replace(WATCHED, route="second")), route="second")
+OPENED = replace(READY, routes=(ROUTE, "second"))
+
+
 def test_a_rollout_of_two_routes_takes_a_step_on_both_or_on_none() -> None:
-    second = replace(under_way(0, replace(WATCHED, route="second")), route="second")
-    state, now = State(routes={ROUTE: under_way(0), "second": second}), T0 + 1000
+    state, now = State(routes={ROUTE: under_way(0), "second": SECOND}), T0 + 1000
     alone = World(state, Reports([(READY, now)]), Samples(), {}, now)
     assert not decide(alone).sends
-    opened = replace(READY, routes=(ROUTE, "second"))
-    (sent,) = decide(replace(alone, reports=Reports([(opened, now)]))).sends
+    (sent,) = decide(replace(alone, reports=Reports([(OPENED, now)]))).sends
     assert [c.document.route for c in sent.change.changes] == [ROUTE, "second"]
+
+
+def test_a_rollout_of_which_one_route_is_frozen_stands_still_on_both() -> None:
+    frozen, now = replace(SECOND, frozen=Freeze("bob", "", T0, 3)), T0 + 1000
+    state = State(routes={ROUTE: under_way(0), "second": frozen})
+    assert decide(World(state, Reports([(OPENED, now)]), Samples(), {}, now)) == Decision()
 
 
 def test_a_rollout_that_cannot_be_judged_leaves_the_others_alone() -> None:
