@@ -1,19 +1,24 @@
-"""Avro bytes to domain words: a schema and a type are compiled once into small closures.
+"""Avro bytes to domain words: a schema and a type are compiled once into one Python function.
 
 The schema says what lies in the bytes, the type what is to come out. Fields that the type lacks
 are passed over; fields that the schema lacks take the type's default. So a record of any
 generation becomes today's type in one pass, without a dict between.
+
+The function is written as Python source and compiled, as a call for each number would cost more
+than the number: a fleet of thousands tells millions of them a second. Its source consists of the
+lines below and of names that are counted through; no text of a schema gets into it but the names
+of fields, which are those of our own types.
 
 Whatever bytes may lie about is bounded before it costs anything: lengths by what is there, items
 by `MAX_ITEMS`, a union's branch by their number. Damage raises Corrupt `E_CORRUPT` or one of
 Python's own errors, which the codec maps.
 """
 
-import io
 import struct
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TypeAlias
+from functools import cache, lru_cache
+from typing import TypeAlias, cast
 
 from modelwire_schemas.avro_hints import (
     branch_types,
@@ -26,50 +31,176 @@ from modelwire_schemas.avro_hints import (
 from modelwire_schemas.avro_schema import PRIMITIVES, Array, Primitive, Record, Schema, Union
 from modelwire_schemas.checks import check_of
 from modelwire_schemas.errors import Corrupt, Rejected
+from modelwire_schemas.fleet import VersionReport
 from modelwire_schemas.limits import MAX_ITEMS
+from modelwire_schemas.telemetry import Bin
 
-SEVEN_BITS = 0x7F
+AGAIN: frozenset[object] = frozenset({Bin, VersionReport})
+"""What comes again and again with the same values: it is made and checked once."""
+
+ALIKE = 1 << 16
+"""How many different ones of a kind are kept for that, the newest ones."""
+
+STEP = "    "
+
+Read: TypeAlias = Callable[[bytes, int, int], tuple[object, int, int]]
+"""Takes bytes, where a value begins in them, and how many array items it may have; returns the
+value, where it ends, and how many items others may still have."""
+
+NUMBER = (
+    "{v} = data[at]; at += 1",
+    "if {v} > 127:",  # most numbers have one byte or two
+    "    {v} += (data[at] << 7) - 128; at += 1",
+    "    if {v} > 16383: {v}, at = more(data, {v}, at)",
+)
+SPAN = (
+    *NUMBER,
+    "if {v} & 1: raise damaged('a length below 0')",
+    "begin, at = at, at + ({v} >> 1)",
+    "if at > whole: raise damaged('a length that is not there')",
+    "{v} = data[begin:at]",
+)
+READ: dict[str, tuple[str, ...]] = {
+    "null": ("{v} = None",),
+    "boolean": (
+        "{v} = data[at]; at += 1",
+        "if {v} > 1: raise damaged(f'boolean {{{v}}}')",
+        "{v} = {v} == 1",
+    ),
+    "long": (*NUMBER, "{v} = {v} >> 1 ^ -({v} & 1)"),
+    "double": ("{v} = double(data, at)[0]; at += 8",),
+    "bytes": SPAN,
+    "string": (*SPAN, "{v} = {v}.decode()"),
+}
+"""The lines that take a primitive at `at` into the variable {v}, and go on behind it."""
 
 
-class Source(io.BytesIO):
-    """Bytes under a cursor, and how many array items they may still have."""
-
-    items = MAX_ITEMS
-
-
-Read: TypeAlias = Callable[[Source], object]
-
-
+@cache
 def reader(schema: Schema, hint: object) -> Read:
     """Compile what reads a `schema` into a `hint`; raises TypeError where they do not fit."""
-    if way := carrier(hint):
-        read, unpack = reader(schema, way.hint), way.unpack
-        return lambda source: unpack(read(source))
-    match schema:
-        case Primitive():
-            return _primitive(schema, hint)
-        case Union(branches):
+    code = _Code()
+    value = (code.record if isinstance(schema, Record) else code.take)(schema, hint, STEP)
+    lines = ("def read(data, at, left):", f"{STEP}whole = len(data)", *code.lines)
+    exec("\n".join((*lines, f"{STEP}return {value}, at, left")), code.names)  # noqa: S102
+    return cast("Read", code.names["read"])
+
+
+class _Gone:
+    """The type of what no type asks for any more."""
+
+
+class _Code:
+    """The source of a reader as it grows, and what its names stand for."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.names: dict[str, object] = {
+            "damaged": damaged,
+            "double": struct.Struct("<d").unpack_from,
+            "more": _more,
+        }
+        self._counted = 0
+
+    def take(self, schema: Schema, hint: object, margin: str) -> str:
+        """Add the lines that read a `schema` into a `hint`; return the variable it comes into."""
+        if way := carrier(hint):
+            value = self.take(schema, way.hint, margin)
+            self._add(margin, f"{value} = {self._name(way.unpack)}({value})")
+            return value
+        match schema:
+            case Primitive():
+                return self._primitive(schema, hint, margin)
+            case Union():
+                return self._union(schema, hint, margin)
+            case Array(items):
+                return self._array(items, hint, margin)
+            case Record(fields=fields) if all(isinstance(f.type, Primitive) for f in fields):
+                return self.record(schema, hint, margin)
+            case Record():  # it has a function of its own, so that it is compiled once
+                value, read = self._variable(), self._name(reader(schema, hint))
+                self._add(margin, f"{value}, at, left = {read}(data, at, left)")
+                return value
+
+    def _primitive(self, schema: Primitive, hint: object, margin: str) -> str:
+        value = self._variable()
+        self._add(margin, *(line.format(v=value) for line in READ[schema.name]))
+        if schema.name == "string" and is_choice(hint):
+            self._add(margin, f"{value} = {self._name(_choice(hint))}({value})")
+        elif hint not in (PRIMITIVES[schema.name], _Gone):
+            raise mismatch(schema.name, hint)
+        return value
+
+    def _union(self, schema: Union, hint: object, margin: str) -> str:
+        if hint is not _Gone:
             branch_types(schema, hint)
-            return _union(tuple(READ[branch.name] for branch in branches))
-        case Array(items):
-            return _array(reader(items, item_hint(hint)))
-        case Record():
-            return _record(schema, hint)
+        value = self._variable()
+        branch = self._primitive(Primitive("long"), int, margin)
+        for number, kind in enumerate(schema.branches):
+            self._add(margin, f"{'elif' if number else 'if'} {branch} == {number}:")
+            self._add(margin + STEP, *(line.format(v=value) for line in READ[kind.name]))
+        told = f"branch {{{branch}}} of a union of {len(schema.branches)}"
+        self._add(margin, f"else: raise damaged(f'{told}')")
+        return value
+
+    def _array(self, items: Schema, hint: object, margin: str) -> str:
+        values, block = self._variable(), margin + STEP
+        self._add(margin, f"{values} = []", "while True:")
+        count = self._primitive(Primitive("long"), int, block)
+        self._add(block, f"if not {count}: break", f"if {count} < 0:", f"    {count} = -{count}")
+        self._primitive(Primitive("long"), int, block + STEP)  # its bytes, which nobody needs
+        self._add(block, f"left -= {count}")
+        self._add(block, f"if left < 0: raise damaged('more than {MAX_ITEMS} items')")
+        self._add(block, f"for _ in range({count}):")
+        item = self.take(items, hint if hint is _Gone else item_hint(hint), block + STEP)
+        self._add(block + STEP, f"{values}.append({item})")
+        self._add(margin, f"{values} = tuple({values})")
+        return values
+
+    def record(self, schema: Record, hint: object, margin: str) -> str:
+        """Add the lines that read a record in place; return the variable it comes into."""
+        parts = () if hint is _Gone else shape(schema, hint).parts
+        hints, given = {part.name: part.hint for part in parts}, {f.name for f in schema.fields}
+        if any(part.needed and part.name not in given for part in parts):
+            raise mismatch(f"record {schema.name}", hint)
+        taken = [(f.name, self.take(f.type, hints.get(f.name, _Gone), margin))
+                 for f in schema.fields]  # fmt: skip
+        if hint is _Gone:
+            return taken[0][1]  # whichever: nobody looks at it
+        made, names = self._variable(), [name for name, _ in taken]
+        if names == list(hints)[: len(names)]:
+            words = ", ".join(value for _, value in taken)
+        else:
+            words = ", ".join(f"{name}={value}" for name, value in taken if name in hints)
+        self._add(margin, f"{made} = {self._name(_maker(schema, hint))}({words})")
+        return made
+
+    def _add(self, margin: str, *lines: str) -> None:
+        self.lines += [margin + line for line in lines]
+
+    def _variable(self) -> str:
+        self._counted += 1
+        return f"v{self._counted}"
+
+    def _name(self, thing: object) -> str:
+        name = f"n{len(self.names)}"
+        self.names[name] = thing
+        return name
 
 
-def _primitive(schema: Primitive, hint: object) -> Read:
-    if schema.name == "string" and is_choice(hint):
-        return _choice(hint)
-    if hint is PRIMITIVES[schema.name]:
-        return READ[schema.name]
-    raise mismatch(schema.name, hint)
+def _maker(schema: Record, hint: object) -> Callable[..., object]:
+    """Return what makes a word of its parts, once it is found sound."""
+    build, check = shape(schema, hint).build, check_of(hint)
+
+    def made(*values: object, **named: object) -> object:
+        return check(build(*values, **named))
+
+    return lru_cache(ALIKE)(made) if hint in AGAIN else made
 
 
-def _choice(words: type[StrEnum]) -> Read:
+def _choice(words: type[StrEnum]) -> Callable[[str], StrEnum]:
     members = {word.value: word for word in words}
 
-    def read(source: Source) -> StrEnum:
-        text = _string(source)
+    def chosen(text: str) -> StrEnum:
         if text in members:
             return members[text]
         raise Rejected(
@@ -78,122 +209,20 @@ def _choice(words: type[StrEnum]) -> Read:
             expected=f"one of {', '.join(members)}",
         )
 
-    return read
+    return chosen
 
 
-def _union(reads: tuple[Read, ...]) -> Read:
-    def read(source: Source) -> object:
-        branch = _long(source)
-        if not 0 <= branch < len(reads):
-            raise damaged(f"branch {branch} of a union of {len(reads)}")
-        return reads[branch](source)
-
-    return read
-
-
-def _array(item: Read) -> Read:
-    def read(source: Source) -> tuple[object, ...]:
-        values: list[object] = []
-        while count := _long(source):
-            if count < 0:  # the block's length in bytes follows, which nobody needs
-                count = -count
-                _long(source)
-            source.items -= count
-            if source.items < 0:
-                raise damaged(f"more than {MAX_ITEMS} items")
-            values += [item(source) for _ in range(count)]
-        return tuple(values)
-
-    return read
-
-
-def _record(schema: Record, hint: object) -> Read:
-    target, given = shape(schema, hint), {field.name for field in schema.fields}
-    if any(part.needed and part.name not in given for part in target.parts):
-        raise mismatch(f"record {schema.name}", hint)
-    hints = {part.name: part.hint for part in target.parts}
-    steps = [
-        (f.name, reader(f.type, hints[f.name]) if f.name in hints else passed_over(f.type))
-        for f in schema.fields
-    ]
-    build, check = target.build, check_of(hint)
-    if [name for name, _ in steps] == list(hints)[: len(steps)]:
-        reads = [read for _, read in steps]
-
-        def read(source: Source) -> object:
-            return check(build(*[read(source) for read in reads]))
-    else:
-
-        def read(source: Source) -> object:
-            values = {name: read(source) for name, read in steps}
-            return check(build(**{name: v for name, v in values.items() if name in hints}))
-
-    return read
-
-
-def passed_over(schema: Schema) -> Read:
-    """Compile what reads a `schema` that no type asks for any more."""
-    match schema:
-        case Primitive(name):
-            return READ[name]
-        case Union(branches):
-            return _union(tuple(READ[branch.name] for branch in branches))
-        case Array(items):
-            return _array(passed_over(items))
-        case Record(fields=fields):
-            reads = [passed_over(field.type) for field in fields]
-            return lambda source: [read(source) for read in reads]
-
-
-def _null(_: Source) -> None:
-    return None
-
-
-def _boolean(source: Source) -> bool:
-    byte = source.read(1)[0]
-    if byte > 1:
-        raise damaged(f"boolean {byte}")
-    return byte == 1
-
-
-def _long(source: Source) -> int:
-    byte = source.read(1)[0]
-    if byte <= SEVEN_BITS:
-        return (byte >> 1) ^ -(byte & 1)
-    value, shift = byte & SEVEN_BITS, 7
-    while byte > SEVEN_BITS:
-        byte = source.read(1)[0]
-        value |= (byte & SEVEN_BITS) << shift
+def _more(data: bytes, value: int, at: int) -> tuple[int, int]:
+    """Return a number whose first two bytes promised more, and where it ends."""
+    value, shift, byte = value & 16383, 14, 128
+    while byte > 127:
+        byte = data[at]
+        at += 1
+        value |= (byte & 127) << shift
         shift += 7
         if value >> 64 or shift > 70:
             raise damaged("a number above 64 bits")
-    return (value >> 1) ^ -(value & 1)
-
-
-def _double(source: Source) -> float:
-    return float(struct.unpack("<d", source.read(8))[0])
-
-
-def _bytes(source: Source) -> bytes:
-    count = _long(source)
-    data = source.read(count)
-    if len(data) != count:
-        raise damaged("a length that is not there")
-    return data
-
-
-def _string(source: Source) -> str:
-    return _bytes(source).decode()
-
-
-READ: dict[str, Read] = {
-    "null": _null,
-    "boolean": _boolean,
-    "long": _long,
-    "double": _double,
-    "bytes": _bytes,
-    "string": _string,
-}
+    return value, at
 
 
 def damaged(what: str) -> Corrupt:

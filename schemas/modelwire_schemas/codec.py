@@ -11,14 +11,14 @@ from functools import cache
 from typing import TypeAlias, cast
 
 from modelwire_schemas.artifact import ArtifactChunk
-from modelwire_schemas.avro_reader import Read, Source, damaged, reader
+from modelwire_schemas.avro_reader import Read, damaged, reader
 from modelwire_schemas.avro_schema import Record, Schema
 from modelwire_schemas.avro_writer import Write, mistyped, writer
 from modelwire_schemas.control import FOLD_VERSION, Body, Command, ControlRecord, fold_of
 from modelwire_schemas.errors import ModelwireError, Rejected
 from modelwire_schemas.fleet import FleetReport
 from modelwire_schemas.generations import GENERATIONS, Kind, newest, schema
-from modelwire_schemas.limits import MAX_BYTES
+from modelwire_schemas.limits import MAX_BYTES, MAX_ITEMS
 from modelwire_schemas.policy import PolicySet
 from modelwire_schemas.release import ReleasePublished, ReleaseWithdrawn
 from modelwire_schemas.routing import (
@@ -132,14 +132,13 @@ def _generation(kind: Kind, fingerprint: str) -> int:
 
 
 def _read(kind: Kind, generation: int, value: bytes) -> Event:
-    source = Source(value)
-    source.seek(HEAD)
-    start, parts = HEAD, list[object]()
+    start, end, left, parts = HEAD, HEAD, MAX_ITEMS, list[object]()
     for read in _readers(kind, generation):
-        start = source.tell()
-        parts.append(read(source))
-    if source.tell() != len(value):
-        raise damaged(f"{len(value) - source.tell()} bytes behind the {kind}")
+        start = end
+        part, end, left = read(value, start, left)
+        parts.append(part)
+    if end != len(value):
+        raise damaged(f"{len(value) - end} bytes behind the {kind}")
     if len(parts) == 1:
         return cast("Other", parts[0])
     record = ControlRecord(*cast("tuple[Command, Body]", parts))

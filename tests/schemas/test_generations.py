@@ -8,11 +8,12 @@ from typing import Any as Anything, TypeAlias, cast
 
 import pytest
 
-from modelwire_schemas.avro_reader import Source, reader
+from modelwire_schemas.avro_reader import reader
 from modelwire_schemas.avro_schema import Record, parse
 from modelwire_schemas.codec import BODIES, HEAD, OTHERS, encode
 from modelwire_schemas.control import FOLD_VERSION, Command
 from modelwire_schemas.generations import FOLDER, GENERATIONS, Kind, newest
+from modelwire_schemas.limits import MAX_ITEMS
 from tests.schemas import apache
 from tests.schemas.compatibility import incompatibilities
 from tests.schemas.leaves import leaves
@@ -188,12 +189,14 @@ MISSING = [
 
 def read_all(source: Json, kind: Kind, value: bytes) -> list[object]:
     """Read a value of an older schema into today's types."""
-    whole, stream = parse(source), Source(value)
+    whole = parse(source)
     if kind in OTHERS:
-        return [reader(whole, OTHERS[kind])(stream)]
+        return [reader(whole, OTHERS[kind])(value, 0, MAX_ITEMS)[0]]
     first = whole.fields[0].type
-    parts = (reader(first, Command), reader(Record(whole.name, whole.fields[1:]), BODIES[kind]))
-    return [part(stream) for part in parts]
+    command, behind, left = reader(first, Command)(value, 0, MAX_ITEMS)
+    read = reader(Record(whole.name, whole.fields[1:]), BODIES[kind])
+    body, _, _ = read(value, behind, left)
+    return [command, body]
 
 
 @pytest.mark.parametrize("missing", MISSING, ids=str)
