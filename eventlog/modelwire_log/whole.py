@@ -18,8 +18,12 @@ def size(log: Log, stream: str) -> int:
 
 
 def records(log: Log, place: Place, after: int = START) -> Iterator[Record]:
-    """Yield the records of a partition behind offset `after`, in order, until there is no more."""
-    while some := log.read(place, after, AT_ONCE):
+    """Yield the records of a partition behind offset `after`, in order, up to the end as it is now.
+
+    So who reads more slowly than others write gets to an end all the same.
+    """
+    end = log.end(place)
+    while after < end and (some := log.read(place, after, AT_ONCE)):
         yield from some
         after = some[-1].offset
 

@@ -124,6 +124,7 @@ class Controller:
         now = self._clock.now()
         decision = decide(self._observer.world(now, self._asker.answers()))
         self._ask(decision.questions)
+        self._check_fresh(now)
         for route, fault in decision.faults:
             self._tell_fault(route, fault)
         for send in decision.sends:
@@ -135,6 +136,18 @@ class Controller:
         self._snapshots.keep(self._observer.state)
         self.looks += 1
         return decision
+
+    def _check_fresh(self, now: int) -> None:
+        """Raise Rejected where a look took so long that what it led to would have no effect."""
+        took = self._clock.now() - now
+        if took > FRESH_MS:
+            raise Rejected(
+                "E_STALE_DECISION",
+                f"a look took {took // 1000} s",
+                where=f"namespace {self._namespace}",
+                expected=f"at most {FRESH_MS // 1000} s",
+                todo="give the controller a processor of its own, or divide the namespace",
+            )
 
     def _wait(self) -> None:
         place = control_place(self._namespace)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from modelwire.clock import SystemClock
 from modelwire_log.contract import Log
 from modelwire_router.reports import Reports
-from modelwire_router.tail import Tail
+from modelwire_router.tail import Tail, opened
 from modelwire_schemas.fleet import FleetReport
 from modelwire_schemas.names import topic
 
@@ -26,7 +26,8 @@ class FleetReader:
 
     def read(self) -> Reports:
         """Return the newest reports and when (ms, the log's clock) each was taken."""
-        for report, appended in self._tail.read():
+        newest = {record.key: record for record in self._tail.read()}
+        for report, appended in opened(newest.values()):
             if isinstance(report, FleetReport):
                 self._found.add(report, appended)
                 self._newest = max(self._newest, appended)

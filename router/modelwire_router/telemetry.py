@@ -1,7 +1,7 @@
 """The telemetry stream, read: what consumers measured."""
 
 from modelwire_log.contract import Log
-from modelwire_router.tail import Tail
+from modelwire_router.tail import Tail, opened
 from modelwire_schemas.names import topic
 from modelwire_schemas.telemetry import Telemetry
 
@@ -17,4 +17,4 @@ class TelemetryReader:
 
     def read(self) -> list[tuple[Telemetry, int]]:
         """Return the reports that are new, and when (ms, the log's clock) each was taken."""
-        return [(r, at) for r, at in self._tail.read() if isinstance(r, Telemetry)]
+        return [(r, at) for r, at in opened(self._tail.read()) if isinstance(r, Telemetry)]

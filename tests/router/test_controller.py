@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+from modelwire.clock import SystemClock
 from modelwire.control.commands import By, request_of, submit
 from modelwire.control.reading import control_place
 from modelwire.models import Models
@@ -226,3 +228,26 @@ def test_a_change_that_cannot_be_written_down_leaves_other_rollouts_alone(
     assert len(faults) == 1, "it is said once"
     assert "E_WORD: metric 'two\\nlines' is no valid word" in faults[0]
     assert world.state().routes[other].head.revision == 2
+
+
+class Slow(SystemClock):
+    """A clock of a machine on which eleven seconds pass between two glances at it."""
+
+    def __init__(self) -> None:
+        self._glances = count()
+
+    def monotonic_ns(self) -> int:
+        """Return a time in ns that never falls."""
+        return next(self._glances) * 11_000_000_000
+
+
+@pytest.mark.usefixtures("models")
+def test_a_controller_that_is_too_slow_asks_for_nothing_and_says_so(
+    world: World,
+) -> None:
+    start(world, canary(SetWeight(BUCKETS)))
+    with listening() as heard, controllers(world, clock=Slow()):
+        eventually(lambda: "E_STALE_DECISION: a look took " in str(heard.lines(logging.WARNING)))
+    assert asked(world) == []
+    with controllers(world):
+        eventually(lambda: rollout(world).phase is Phase.COMPLETED)
