@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from modelwire_router.analysis.adding import add_windows
 from modelwire_schemas.telemetry import Bin, Moments, Role, Sketch, Telemetry, Window, WindowKey
@@ -26,12 +26,24 @@ class Refused:
     why: str
 
 
+class _Answer(NamedTuple):
+    """The windows that were asked for, and the times (ms) from which and before which they hold."""
+
+    begin: int
+    end: int
+    windows: tuple[Window, ...]
+
+
 class _Route:
-    """What a route's consumers reported, by window, and each window added up once it was asked."""
+    """What a route's consumers reported, by window, and each window added up once it was asked.
+
+    An answer holds until one of its windows changes, or another one comes.
+    """
 
     def __init__(self) -> None:
         self.parts: dict[WindowKey, dict[_Source, tuple[_Progress, Window]]] = {}
         self.added: dict[WindowKey, Window] = {}
+        self.answers: dict[tuple[int, int], _Answer] = {}
         self.heard: int | None = None
         self.answered: int | None = None
         self.newest = 0
@@ -39,11 +51,13 @@ class _Route:
     def hold(self, source: _Source, window: Window) -> None:
         """Keep a window unless the same source has told of one that has come farther."""
         key, counted = window.key, _progress(window)
+        new = key not in self.parts
         parts = self.parts.setdefault(key, {})
         kept = parts.get(source)
         if kept is None or counted > kept[0] or (counted == kept[0] and _above(window, kept[1])):
             parts[source] = (counted, window)
-            self.added.pop(key, None)
+            if self.added.pop(key, None) is not None or new:
+                self.answers.clear()
 
     def window(self, key: WindowKey) -> Window:
         """Return a window, added up over its sources."""
@@ -52,6 +66,30 @@ class _Route:
             parts = [window for _, window in self.parts[key].values()]
             added = self.added[key] = add_windows(parts)
         return added
+
+    def windows(self, since_revision: int, until: int, longer: int) -> tuple[Window, ...]:
+        """Return what `Samples.windows` says."""
+        answer = self.answers.get((since_revision, longer))
+        if answer is None or not answer.begin <= until < answer.end:
+            joins = {
+                key: key.start + (0 if key.span > longer else key.span)
+                for key in self.parts
+                if key.revision >= since_revision
+            }
+            keys = sorted((key for key, at in joins.items() if at <= until), key=_by_start)
+            answer = self.answers[since_revision, longer] = _Answer(
+                max((joins[key] for key in keys), default=0),
+                min((at for at in joins.values() if at > until), default=FOREVER + 1),
+                tuple(self.window(key) for key in keys),
+            )
+        return answer.windows
+
+    def forget(self, before: int) -> None:
+        """Drop windows that ended at or before `before` (ms of event time)."""
+        for key in [key for key in self.parts if key.start + key.span <= before]:
+            del self.parts[key]
+            self.added.pop(key, None)
+            self.answers.clear()
 
 
 class Samples:
@@ -105,21 +143,13 @@ class Samples:
         Of those that end after `until` (ms of event time) only the ones that are `longer` than so
         many ms and have begun by then. What has not changed is the same object as before.
         """
-        held = self._routes.get(route, _Route())
-        keys = [
-            key
-            for key in held.parts
-            if key.revision >= since_revision
-            and (key.start + key.span <= until or (key.span > longer and key.start <= until))
-        ]
-        return tuple(held.window(key) for key in sorted(keys, key=_by_start))
+        held = self._routes.get(route)
+        return held.windows(since_revision, until, longer) if held else ()
 
     def forget(self, before: int) -> None:
         """Drop windows that ended at or before `before` (ms of event time)."""
         for route in self._routes.values():
-            for key in [key for key in route.parts if key.start + key.span <= before]:
-                del route.parts[key]
-                route.added.pop(key, None)
+            route.forget(before)
 
 
 def fault(window: Window, now: int) -> str:

@@ -98,6 +98,37 @@ def test_a_window_that_is_not_over_is_left_out_unless_it_is_longer_than_a_look()
     assert [w.routed for w in samples.windows(ROUTE, 0, T0 + 9_999, 9_999)] == [1]
 
 
+@given(REPORTS, st.lists(st.integers(0, 45), min_size=12, max_size=12))
+def test_what_was_asked_before_makes_no_difference(
+    reports: list[Telemetry], asked: list[int]
+) -> None:
+    going_on = Samples()
+    for last, (telemetry, seconds) in enumerate(zip(reports, asked, strict=False)):
+        going_on.add(telemetry, T0)
+        before = T0 + max(asked[: last + 1]) // 3 * 1000
+        going_on.forget(before)
+        anew = Samples()
+        for earlier in reports[: last + 1]:
+            anew.add(earlier, T0)
+        anew.forget(before)
+        for now in (T0 + seconds * 1000, T0 + 45_000):
+            for longer in (9_999, 10_000):
+                wanted = anew.windows(ROUTE, 0, now, longer)
+                assert going_on.windows(ROUTE, 0, now, longer) == wanted
+
+
+def test_what_has_not_changed_is_the_same_object_as_before() -> None:
+    samples = Samples()
+    samples.add(report(window("2", 0, events=1)), T0)
+    found = samples.windows(ROUTE, 0, T0 + 10_000)
+    samples.add(report(window("2", 1, events=1)), T0)
+    again = samples.windows(ROUTE, 0, T0 + 11_000)
+    samples.add(report(window("2", 1, events=2)), T0)
+    assert samples.windows(ROUTE, 0, T0 + 19_999) is again
+    assert again == found
+    assert again[0] is found[0]
+
+
 def test_what_is_forgotten_is_no_longer_counted() -> None:
     samples = Samples()
     samples.add(report(window("2", 0, events=1), window("2", 1, events=2)), T0)
