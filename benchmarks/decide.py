@@ -51,7 +51,10 @@ LOOKS, LOOK_MS, TELL_MS, SPAN, AGED = 24, 500, 2_000, 10_000, 60_000
 KINDS = ["waiting"] * 6 + ["paused"] * 5 + ["judged"] * 4 + ["behind"] * 3 + ["finished"] * 2
 """How the rollouts of twenty routes stand: one in five waits at an analysis."""
 
-HOUR, DRAWN, GOAL = 3_600_000, 20, 100
+HOUR, GOAL, READING, WHOLE = 3_600_000, 100, 0.5, 1.0
+
+DRAWN, KINDS_OF_EVENTS = 20, 10
+"""How often a window is told as it fills, and how many differ; more would look alike."""
 
 
 def figures() -> list[Figure]:
@@ -61,6 +64,7 @@ def figures() -> list[Figure]:
         large = Large(bed.folder, bed.releases()["0"])
         observer = Observer(large.log, NAMESPACE)
         deciding, reading, resting = list[float](), list[float](), list[float]()
+        reports = 0
         for look in range(LOOKS + 1):
             started = process_time_ns()
             world = observer.world(large.clock.now(), {})
@@ -71,13 +75,18 @@ def figures() -> list[Figure]:
             reading.append((read - started) / 1e6)
             deciding.append((decided - read) / 1e6)
             resting.append((process_time_ns() - decided) / 1e6)
-            large.go_on(look)
+            reports += large.go_on(look) if look < LOOKS else 0
         large.log.close()
+    told = [ms / LOOK_MS for ms in reading[1:]]
+    whole = (sum(reading[1:]) + sum(deciding[1:])) / (LOOKS * LOOK_MS)
     return [
         of("decide with 1,000 routes and 10,000 instances", "ms", deciding[1:], GOAL),
         Figure("  the longest of 24 looks, when windows have ended", "ms", max(deciding[1:])),
         Figure("  the first look", "ms", deciding[0]),
-        of("  reading before it what a quarter of them tell", "ms", reading[1:]),
+        of("reading what they tell, over the time in which they tell it", "x", told, READING),
+        Figure("reading and deciding, over the time of all looks", "x", whole, WHOLE),
+        of("  reading before a look what a quarter of them tell", "ms", reading[1:]),
+        Figure("  reports read and merged in a second", "", 1000 * reports / sum(reading[1:])),
         of("  reading when nobody has told anything", "ms", resting),
     ]
 
@@ -122,7 +131,10 @@ class Large:
         self.log = SqliteLog(folder / "large.db", clock=self.clock.now)
         self._state = State()
         plans = [plan_of(number) for number in range(ROUTES)]
-        self._drawn = [list(_drawn(plans, *side)) for side in (("1", 4_750), ("2", 250))]
+        self._drawn = [
+            [list(_drawn(plans, *side, seed)) for side in (("1", 4_750), ("2", 250))]
+            for seed in range(KINDS_OF_EVENTS)
+        ]
         self._append([replace(release, model=p.model, version=v) for p in plans for v in "12"])
         self._append([flip(self._state, p.route, "1", model=p.model) for p in plans])
         self.clock.advance(SPAN)
@@ -140,15 +152,17 @@ class Large:
         self._reports = [seal(self._report(n), source="bench") for n in range(INSTANCES)]
         self.log.append_batch(topic(NAMESPACE, "fleet"), self._reports)
 
-    def go_on(self, look: int) -> None:
-        """Let time pass up to the next look: every fourth instance tells how it does."""
+    def go_on(self, look: int) -> int:
+        """Let time pass up to the next look; return how many have told how they do: a quarter."""
         turns = TELL_MS // LOOK_MS
         self.clock.advance(LOOK_MS)
-        self.log.append_batch(topic(NAMESPACE, "fleet"), self._reports[look % turns :: turns])
+        told = self._reports[look % turns :: turns]
+        self.log.append_batch(topic(NAMESPACE, "fleet"), told)
         who = [
             (n, r) for n in self._judged for r in range(REPORTERS) if (n + r + look) % turns == 0
         ]
         self._tell("telemetry", [self._measured(*one) for one in who])
+        return len(told) + len(who)
 
     def _append(self, bodies: Sequence[Body]) -> None:
         now = self.clock.now()
@@ -211,14 +225,14 @@ class Large:
                 start=at,
             )
             for at in (start - SPAN, start)
-            for drawn in self._drawn
+            for drawn in self._drawn[(route + reporter) % KINDS_OF_EVENTS]
         ]
         return Telemetry(f"app-{route}", str(reporter), "app", 0, tuple(windows))
 
 
-def _drawn(plans: Sequence[Plan], version: str, events: int) -> Iterator[Window]:
+def _drawn(plans: Sequence[Plan], version: str, events: int, seed: int) -> Iterator[Window]:
     """Yield one version's windows as they fill."""
-    behaves, rng = Version(Behaviour(), wanted(plans)), np.random.default_rng(4)
+    behaves, rng = Version(Behaviour(), wanted(plans)), np.random.default_rng(seed)
     variant = {"1": "stable", "2": "candidate"}[version]
     empty = Window("", "", version, variant, Role.LIVE, 0, 0, SPAN)
     for part in range(1, DRAWN + 1):
