@@ -55,7 +55,7 @@ class Moments:
     odd: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Sketch:
     """How values are distributed."""
 

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
+from itertools import starmap
 from typing import TypeVar
 
 from modelwire_schemas.telemetry import Bin, Moments, Outcome, Output, Pair, Sketch, Window
@@ -54,10 +55,10 @@ def add_moments(parts: Sequence[Moments]) -> Moments:
 
 
 def _add_bins(bins: Iterable[Bin]) -> tuple[Bin, ...]:
-    total: Counter[int] = Counter()
+    total: dict[int, int] = {}
     for found in bins:
-        total[found.index] += found.count
-    return tuple(Bin(index, total[index]) for index in sorted(total))
+        total[found.index] = total.get(found.index, 0) + found.count
+    return tuple(starmap(Bin, sorted(total.items())))
 
 
 def _add_counts(counts: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:

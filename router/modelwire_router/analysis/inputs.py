@@ -8,7 +8,7 @@ import numpy as np
 from modelwire_router.analysis.arithmetic import Array
 from modelwire_router.analysis.counts import Counts
 from modelwire_router.analysis.strata import Bins, bins
-from modelwire_schemas.telemetry import Bin, Sketch
+from modelwire_schemas.telemetry import Sketch
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ def unlike(field: Field) -> Bins:
 
     What is missing, NaN or infinite is a value beyond all others: it cannot go unnoticed.
     """
-    table = bins(_rows(field.candidate), [field.sample.bins])
+    table = bins(field.candidate, [field.sample])
     return replace(
         table,
         low=np.append(table.low, np.inf),
@@ -40,7 +40,7 @@ def outside(field: Field) -> Counts:
 
     What is missing, NaN or infinite is outside where the sample has no such value.
     """
-    table = bins(_rows(field.candidate), [*_rows(field.stable), field.sample.bins])
+    table = bins(field.candidate, [*field.stable, field.sample])
     stable, sample = table.stable[:-1], table.stable[-1]
     up_to, total = np.cumsum(sample), sample.sum()
     beyond = ((up_to == 0) | (up_to - sample == total)).astype(np.float64)
@@ -53,10 +53,6 @@ def outside(field: Field) -> Counts:
     ours = counted(field.candidate, table.candidate)
     theirs = counted(field.stable, stable)
     return Counts((ours[0], theirs[0]), (ours[1], theirs[1]))
-
-
-def _rows(side: Sequence[Sketch]) -> list[Sequence[Bin]]:
-    return [sketch.bins for sketch in side]
 
 
 def _odd(side: Sequence[Sketch]) -> Array:

@@ -20,7 +20,7 @@ from modelwire_router.analysis.srm import drawn
 from modelwire_router.analysis.strata import Bins, Strata, bins, sums
 from modelwire_router.analysis.worst import Found, worst
 from modelwire_router.rollout.plan import Measure, Metric, Query
-from modelwire_schemas.telemetry import Bin, Moments, Outcome, Output, Pair, Role, Sketch, Window
+from modelwire_schemas.telemetry import Moments, Outcome, Output, Pair, Role, Sketch, Window
 
 _ODD = 1e-6
 """NaN and infinity make numbers unusable where they are surely more frequent than stable's."""
@@ -187,9 +187,10 @@ def _scores(look: Look) -> Found:
     return found, _misfits(look, (ours, theirs), (counted[0], counted[1]))
 
 
-def _both_labels(outcomes: Sequence[Outcome]) -> Sequence[Sequence[Bin]]:
+def _both_labels(outcomes: Sequence[Outcome]) -> Sequence[Sketch]:
     """Return rows of one table for both labels, so that both have the same bins."""
-    return [*(one.positives for one in outcomes), *(one.negatives for one in outcomes)]
+    sides = (*(one.positives for one in outcomes), *(one.negatives for one in outcomes))
+    return [Sketch(bins=side) for side in sides]
 
 
 _WAYS: Mapping[Measure, Callable[[Look], Found]] = {
@@ -275,13 +276,8 @@ def _sides(strata: Strata) -> tuple[Sequence[Window | None], Sequence[Window | N
 
 def _table(strata: Strata, pick: Callable[[Window], Sketch]) -> Bins:
     ours, theirs = _sides(strata)
-    return bins(_rows(ours, pick), _rows(theirs, pick))
-
-
-def _rows(
-    side: Sequence[Window | None], pick: Callable[[Window], Sketch]
-) -> Sequence[Sequence[Bin]]:
-    return [pick(window).bins if window else () for window in side]
+    rows = [[pick(window) if window else Sketch() for window in side] for side in (ours, theirs)]
+    return bins(*rows)
 
 
 def _names(look: Look, pick: Callable[[Window], Sequence[Output]]) -> Sequence[str]:

@@ -1,22 +1,27 @@
 """The two sides side by side: one stratum a window of time and revision, so like meets like."""
 
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from modelwire_router.analysis.adding import add_windows
 from modelwire_router.analysis.arithmetic import Array
 from modelwire_router.analysis.evidence import Side
-from modelwire_schemas.telemetry import BINS, Bin, Moments, Role, Window, bounds
+from modelwire_schemas.telemetry import BINS, Moments, Role, Sketch, Window, bounds
 
 _INDEX, _COUNT = attrgetter("index"), attrgetter("count")
 
 _NEGATIVE = BINS // 2
 """Bins from here on are those of negative values: the farther, the lower."""
 
-_RANKS = np.array([BINS - 1 - i if i >= _NEGATIVE else _NEGATIVE + i for i in range(BINS)])
+_RANKS = np.array(
+    [BINS - 1 - i if i >= _NEGATIVE else _NEGATIVE + i for i in range(BINS)], dtype=np.int16
+)
 """Which place a bin has by its values."""
 
 _BOUNDS = np.array([sorted(bounds(i)) for i in np.argsort(_RANKS).tolist()]).T
@@ -78,20 +83,40 @@ def align_pairs(windows: Iterable[Window], candidate: Side, stable: Side, now: i
     return _strata(ours, [w for w in begun if stable.holds(w) and w.role is Role.LIVE])
 
 
-def bins(ours: Sequence[Sequence[Bin]], theirs: Sequence[Sequence[Bin]]) -> Bins:
+def bins(ours: Sequence[Sketch], theirs: Sequence[Sketch]) -> Bins:
     """Return a table of both sides' strata, with the bins that any of them has values in."""
-    rows = (*ours, *theirs)
-    found = [one for row in rows for one in row]
-    ranks = _RANKS[np.fromiter(map(_INDEX, found), np.intp, len(found))]
-    counts = np.fromiter(map(_COUNT, found), np.float64, len(found))
+    rows = [_row(sketch) for sketch in (*ours, *theirs)]
+    ranks = np.concatenate([row.ranks for row in rows])
+    counts = np.concatenate([row.counts for row in rows])
     present = np.flatnonzero(np.bincount(ranks, minlength=BINS))
     column = np.zeros(BINS, np.intp)
     column[present] = np.arange(len(present))
-    first = np.repeat(np.arange(len(rows)) * len(present), [len(row) for row in rows])
+    first = np.repeat(np.arange(len(rows)) * len(present), [len(row.ranks) for row in rows])
     table = np.bincount(first + column[ranks], counts, len(rows) * len(present))
     both = table.astype(np.float64).reshape(len(rows), len(present))
     low, high = _BOUNDS[:, present]
     return Bins(low, high, both[: len(ours)], both[len(ours) :])
+
+
+class _Row(NamedTuple):
+    """The bins of a sketch as arrays; they go when the sketch goes."""
+
+    ranks: npt.NDArray[np.int16]
+    counts: Array
+    of: weakref.ref[Sketch]
+
+
+_rows: dict[int, _Row] = {}
+"""The rows of sketches by id: windows that did not change are the same objects at every look."""
+
+
+def _row(sketch: Sketch) -> _Row:
+    key, many = id(sketch), len(sketch.bins)
+    if key not in _rows:
+        ranks = _RANKS[np.fromiter(map(_INDEX, sketch.bins), np.intp, many)]
+        counts = np.fromiter(map(_COUNT, sketch.bins), np.float64, many)
+        _rows[key] = _Row(ranks, counts, weakref.ref(sketch, lambda _: _rows.pop(key, None)))
+    return _rows[key]
 
 
 def sums(moments: Sequence[Moments]) -> Sums:

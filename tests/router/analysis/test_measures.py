@@ -13,7 +13,7 @@ from modelwire_router.analysis.means import means
 from modelwire_router.analysis.quality import scores
 from modelwire_router.analysis.strata import Bins, Sums, bins
 from modelwire_router.rollout.plan import Measure, Metric, Query
-from modelwire_schemas.telemetry import bounds
+from modelwire_schemas.telemetry import Sketch, bounds
 from tests.router.analysis.made import sketch
 
 ONE = np.array([1])
@@ -25,7 +25,7 @@ def metric(measure: Measure, most: float = 0.1) -> Metric:
 
 
 def table(ours: Array, theirs: Array) -> Bins:
-    return bins([sketch(ours.tolist()).bins], [sketch(theirs.tolist()).bins])
+    return bins([sketch(ours.tolist())], [sketch(theirs.tolist())])
 
 
 def _number(said: object) -> float:
@@ -140,10 +140,18 @@ def test_auc_is_the_share_of_pairs_won_within_a_bin() -> None:
     chance = np.random.default_rng(4)
     real = chance.random(4_000)
     label = chance.random(4_000) < real
-    both = bins([sketch(real[label].tolist()).bins, sketch(real[~label].tolist()).bins], [(), ()])
+    both = bins([sketch(real[label].tolist()), sketch(real[~label].tolist())], [Sketch(), Sketch()])
     ours, theirs = both.candidate, both.stable
     positives = Bins(both.low, both.high, ours[:1], theirs[:1])
     negatives = Bins(both.low, both.high, ours[1:], theirs[1:])
     found = scores(metric(Measure.AUC), positives, negatives, ONE, LEVEL, Measure.AUC)
     won = (real[label][:, None] > real[~label]).mean()
     assert abs(found.value[0] - won) < 0.003
+
+
+def test_a_table_is_of_the_sketches_that_were_asked_for_whatever_was_asked_before() -> None:
+    for number in range(1, 200):
+        table = bins([sketch([float(number)] * number)], [Sketch()])
+        assert (table.low <= number).all()
+        assert (number <= table.high).all()
+        assert table.candidate.tolist() == [[number]]
