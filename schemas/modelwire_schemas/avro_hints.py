@@ -8,9 +8,14 @@ from typing import Any as Anything, TypeGuard, cast, get_args, get_origin, get_t
 
 from modelwire_schemas.avro_schema import PRIMITIVES, Record, Union
 from modelwire_schemas.errors import Rejected
+from modelwire_schemas.fleet import VersionReport
 from modelwire_schemas.predicates import Node, flatten, restore
 from modelwire_schemas.rollout import Rollout
 from modelwire_schemas.routing import Predicate
+
+AS_ONE: frozenset[object] = frozenset({VersionReport})
+"""Items of arrays that stand in one block under its size: most of what an instance reports, and the
+same in every report, so who has read a block before need not read it again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from functools import cache, lru_cache
 from typing import TypeAlias, cast
 
 from modelwire_schemas.avro_hints import (
+    AS_ONE,
     branch_types,
     carrier,
     is_choice,
@@ -40,6 +41,9 @@ AGAIN: frozenset[object] = frozenset({Bin, VersionReport})
 
 ALIKE = 1 << 16
 """How many different ones of a kind are kept for that, the newest ones."""
+
+BLOCKS = 1 << 14
+"""How many different blocks that are taken as one are kept."""
 
 STEP = "    "
 
@@ -146,12 +150,18 @@ class _Code:
         values, block = self._variable(), margin + STEP
         self._add(margin, f"{values} = []", "while True:")
         count = self._primitive(Primitive("long"), int, block)
-        self._add(block, f"if not {count}: break", f"if {count} < 0:", f"    {count} = -{count}")
-        self._primitive(Primitive("long"), int, block + STEP)  # its bytes, which nobody needs
-        self._add(block, f"left -= {count}")
+        item_type = hint if hint is _Gone else item_hint(hint)
+        self._add(block, f"if not {count}: break", f"left -= abs({count})")
         self._add(block, f"if left < 0: raise damaged('more than {MAX_ITEMS} items')")
-        self._add(block, f"for _ in range({count}):")
-        item = self.take(items, hint if hint is _Gone else item_hint(hint), block + STEP)
+        self._add(block, f"if {count} < 0:")  # how many bytes they have follows
+        if item_type in AS_ONE:
+            known = self._name(lru_cache(BLOCKS)(_whole(reader(items, item_type))))
+            held = self._primitive(Primitive("bytes"), bytes, block + STEP)
+            self._add(block + STEP, f"{values} += {known}({held}, -{count})", "continue")
+        else:
+            self._primitive(Primitive("long"), int, block + STEP)
+        self._add(block, f"for _ in range(abs({count})):")
+        item = self.take(items, item_type, block + STEP)
         self._add(block + STEP, f"{values}.append({item})")
         self._add(margin, f"{values} = tuple({values})")
         return values
@@ -185,6 +195,21 @@ class _Code:
         name = f"n{len(self.names)}"
         self.names[name] = thing
         return name
+
+
+def _whole(read: Read) -> Callable[[bytes, int], tuple[object, ...]]:
+    """Return what reads all items of a block."""
+
+    def items(block: bytes, count: int) -> tuple[object, ...]:
+        values, at, left = list[object](), 0, MAX_ITEMS
+        for _ in range(count):
+            value, at, left = read(block, at, left)
+            values.append(value)
+        if at != len(block):
+            raise damaged(f"{len(block) - at} bytes behind the items of a block")
+        return tuple(values)
+
+    return items
 
 
 def _maker(schema: Record, hint: object) -> Callable[..., object]:

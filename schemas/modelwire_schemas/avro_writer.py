@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any as Anything, TypeAlias
 
 from modelwire_schemas.avro_hints import (
+    AS_ONE,
     branch_types,
     carrier,
     is_choice,
@@ -38,7 +39,7 @@ def writer(schema: Schema, hint: object) -> Write:
         case Union():
             return _union(schema, hint)
         case Array(items):
-            return _array(writer(items, item_hint(hint)))
+            return _array(writer(items, item_hint(hint)), as_one=item_hint(hint) in AS_ONE)
         case Record():
             return _record(schema, hint)
 
@@ -61,14 +62,18 @@ def _union(schema: Union, hint: object) -> Write:
     return write
 
 
-def _array(item: Write) -> Write:
+def _array(item: Write, *, as_one: bool) -> Write:
     def write(out: bytearray, values: tuple[object, ...]) -> None:
         if type(values) is not tuple:
             raise mistyped(values, "tuple")
         if values:
-            _long(out, len(values))
+            block = bytearray()
             for value in values:
-                item(out, value)
+                item(block, value)
+            _long(out, -len(values) if as_one else len(values))
+            if as_one:
+                _long(out, len(block))
+            out += block
         out.append(0)
 
     return write

@@ -12,6 +12,7 @@ import pytest
 from modelwire_schemas.codec import HEAD, MAGIC, Event, content_digest, decode, encode
 from modelwire_schemas.control import FOLD_VERSION, ControlRecord
 from modelwire_schemas.errors import Corrupt, ModelwireError, Rejected
+from modelwire_schemas.fleet import FleetReport
 from modelwire_schemas.generations import GENERATIONS, Kind, newest
 from modelwire_schemas.limits import MAX_BYTES, MAX_ITEMS
 from modelwire_schemas.routing import ModelVersion, RoutingChanged
@@ -191,6 +192,7 @@ LIES = {
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 def test_a_lie_about_size_costs_nothing(lie: bytes) -> None:
     value = with_body(Kind.ROUTING_CHANGED, lie)
+    encode(SAMPLES[Kind.ROUTING_CHANGED])  # what reads it is compiled once
     tracemalloc.start()
     try:
         with pytest.raises(Corrupt, match=r"^E_CORRUPT"):
@@ -245,6 +247,36 @@ def test_the_bound_on_items_is_for_all_arrays_of_a_record_together() -> None:
     body = number(2) + document * 2 + bytes(5)
     with pytest.raises(Corrupt, match=f"more than {MAX_ITEMS} items"):
         decode(Kind.ROUTING_CHANGED, by_hand(Kind.ROUTING_CHANGED, body))
+
+
+def versions_in_a_block() -> tuple[bytes, bytes, int]:
+    """Return a fleet report's value, what its versions are there, and how many they are."""
+    sample = SAMPLES[Kind.FLEET_REPORT]
+    assert isinstance(sample, FleetReport)
+    items = b"".join(
+        b"".join(map(text, (v.model, v.version, v.digest, v.state, v.code, v.detail)))
+        + number(v.resident)
+        for v in sample.versions
+    )
+    whole, many = encode(sample), len(sample.versions)
+    assert whole.count(number(-many) + number(len(items)) + items) == 1
+    return whole, items, many
+
+
+def test_a_block_under_its_size_says_what_its_items_say() -> None:
+    whole, items, many = versions_in_a_block()
+    plain = whole.replace(number(-many) + number(len(items)) + items, number(many) + items)
+    assert decode(Kind.FLEET_REPORT, plain) == SAMPLES[Kind.FLEET_REPORT]
+
+
+@pytest.mark.parametrize(("more", "behind"), [(-1, 0), (1, 0), (3, 3), (2**40, 0), (-(2**40), 0)])
+def test_a_block_that_is_not_as_long_as_it_says_is_refused(more: int, behind: int) -> None:
+    whole, items, _ = versions_in_a_block()
+    told = number(len(items) + more) + items + bytes(behind)
+    lie = whole.replace(number(len(items)) + items, told)
+    assert lie != whole
+    with pytest.raises(Corrupt, match=r"^E_CORRUPT"):
+        decode(Kind.FLEET_REPORT, lie)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
