@@ -87,9 +87,11 @@ class Heard(NamedTuple):
     ready: frozenset[tuple[str, str]]
 
     @classmethod
-    def of(cls, report: FleetReport, at: int) -> Self:
-        """Return a report that was taken at a time."""
+    def of(cls, report: FleetReport, at: int, before: Self | None = None) -> Self:
+        """Return a report that was taken at a time; the one `before` it often says the same."""
         states = enough(report)
+        if before and (before.report.versions, enough(before.report)) == (report.versions, states):
+            return cls(report, at, report.offset, before.ready)
         ready = frozenset(_one(v.model, v.version) for v in report.versions if v.state in states)
         return cls(report, at, report.offset, ready)
 

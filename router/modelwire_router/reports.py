@@ -25,7 +25,7 @@ class Reports:
             return
         if report.goodbye or (before is not None and before.report.routes != report.routes):
             self.forget(report.instance)
-        heard = self._newest[report.instance] = Heard.of(report, at)
+        heard = self._newest[report.instance] = Heard.of(report, at, before)
         for route in () if report.goodbye else report.routes:
             self._on_route.setdefault(route, {})[report.instance] = heard
 

@@ -137,6 +137,18 @@ def test_of_several_reports_of_one_instance_the_newest_holds() -> None:
     assert among(reversed(both)).share == 1.0
 
 
+@pytest.mark.parametrize("change", ["state", "capability", "nothing"])
+def test_what_an_instance_can_answer_is_what_it_reported_last(change: str) -> None:
+    before = report("a", held("probed"))
+    after = {
+        "state": report("a", held("warm")),
+        "capability": replace(before, capabilities=(RESOURCE_FIRST,)),
+        "nothing": before,
+    }[change]
+    found = among([(before, NOW - 100), (after, NOW)])
+    assert found.ready == (() if change == "nothing" else ("a",))
+
+
 def test_a_version_is_named_since_the_first_of_the_newest_documents_that_name_it() -> None:
     book = served()
 

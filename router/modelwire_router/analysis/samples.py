@@ -1,8 +1,9 @@
 """What consumers reported, merged: the newest of every incarnation's windows, added up."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
 from modelwire_router.analysis.adding import add_windows
@@ -13,6 +14,7 @@ AHEAD = 60_000
 
 FOREVER = 2**62
 
+_COUNT = attrgetter("count")
 _Source: TypeAlias = tuple[str, str]
 _Progress: TypeAlias = tuple[int, int, int]
 
@@ -195,11 +197,11 @@ def _moments(window: Window) -> Iterator[Moments]:
         yield from (outcome.log_loss, outcome.squared_error, outcome.absolute_error)
 
 
-def _bins(window: Window) -> Iterator[Bin]:
+def _bins(window: Window) -> Iterator[Sequence[Bin]]:
     for sketch in _sketches(window):
-        yield from sketch.bins
+        yield sketch.bins
     for outcome in window.outcomes:
-        yield from (*outcome.positives, *outcome.negatives)
+        yield from (outcome.positives, outcome.negatives)
 
 
 def _counts(window: Window) -> Iterator[int]:
@@ -208,7 +210,8 @@ def _counts(window: Window) -> Iterator[int]:
     for pair in window.pairs:
         yield from (pair.unequal, pair.compared, pair.changed)
     yield from (outcome.labels for outcome in window.outcomes)
-    yield from (found.count for found in _bins(window))
+    for bins in _bins(window):
+        yield from map(_COUNT, bins)
     for moments in _moments(window):
         yield from (moments.count, moments.odd)
 
