@@ -83,7 +83,10 @@ READ: dict[str, tuple[str, ...]] = {
 def reader(schema: Schema, hint: object) -> Read:
     """Compile what reads a `schema` into a `hint`; raises TypeError where they do not fit."""
     code = _Code()
-    value = (code.record if isinstance(schema, Record) else code.take)(schema, hint, STEP)
+    if isinstance(schema, Record):
+        value = code.record(schema, hint, STEP)
+    else:
+        value = code.take(schema, hint, STEP)
     lines = ("def read(data, at, left):", f"{STEP}whole = len(data)", *code.lines)
     exec("\n".join((*lines, f"{STEP}return {value}, at, left")), code.names)  # noqa: S102
     return cast("Read", code.names["read"])
