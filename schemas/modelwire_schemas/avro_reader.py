@@ -133,7 +133,7 @@ class _Code:
         self._add(margin, *(line.format(v=value) for line in READ[schema.name]))
         if schema.name == "string" and is_choice(hint):
             self._add(margin, f"{value} = {self._name(_choice(hint))}({value})")
-        elif hint not in (PRIMITIVES[schema.name], _Gone):
+        elif hint is not PRIMITIVES[schema.name] and hint is not _Gone:
             raise mismatch(schema.name, hint)
         return value
 
