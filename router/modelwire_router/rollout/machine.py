@@ -216,11 +216,12 @@ def _failures(plan: Plan, rollout: Rollout, look: Look) -> tuple[Finding, ...]:
 
 def _doubts(plan: Plan, rollout: Rollout, look: Look) -> tuple[Finding, ...]:
     """Return the findings that call for a person."""
-    late = {Judgement.TOO_FEW} if look.now >= _deadline(plan, rollout) else set[Judgement]()
-    doubtful = late | {Judgement.INCONCLUSIVE}
     if look.now < _ends(plan, rollout):
-        return ()
-    return tuple(f for f in _decisive(plan, rollout, look) if f.judgement in doubtful)
+        return ()  # a doubt may still become a failure
+    late = {Judgement.TOO_FEW} if look.now >= _deadline(plan, rollout) else set[Judgement]()
+    few = [f for f in _decisive(plan, rollout, look) if f.judgement in late]
+    open_ = [f for f in _current(plan, rollout, look) if f.judgement is Judgement.INCONCLUSIVE]
+    return tuple(dict.fromkeys((*few, *open_)))
 
 
 def _ends(plan: Plan, rollout: Rollout) -> int:
@@ -251,11 +252,11 @@ def _current(plan: Plan, rollout: Rollout, look: Look) -> tuple[Finding, ...]:
 
 
 def _open(plan: Plan, rollout: Rollout, look: Look) -> list[Finding]:
-    """Return the findings that keep a rollout where it is: what has to pass, and what failed."""
-    decisive = _decisive(plan, rollout, look)
-    failed = [f for f in _current(plan, rollout, look) if f.judgement is Judgement.FAIL]
-    open_ = [f for f in decisive if f.judgement is not Judgement.PASS]
-    return list(dict.fromkeys((*open_, *failed)))
+    """Return the findings that keep a rollout where it is: what has to pass, and what is bad."""
+    bad = {Judgement.FAIL, Judgement.INCONCLUSIVE}
+    open_ = [f for f in _decisive(plan, rollout, look) if f.judgement is not Judgement.PASS]
+    against = [f for f in _current(plan, rollout, look) if f.judgement in bad]
+    return list(dict.fromkeys((*open_, *against)))
 
 
 def _paused(plan: Plan, route: RouteState, why: tuple[Finding, ...]) -> Next | None:

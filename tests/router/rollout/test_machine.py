@@ -235,6 +235,23 @@ def test_a_background_analysis_fails_in_the_middle_of_a_pause() -> None:
     assert step.step == "rollback"
 
 
+def test_a_doubt_in_the_background_pauses_at_the_end_of_a_step() -> None:
+    of = plan(SetWeight(5000), Pause(MINUTE), SetWeight(BUCKETS), background=("guard",))
+    route, _ = run(of, begun(of), Look(NOW))
+    doubtful = Look(NOW + MINUTE, findings=finding(Judgement.INCONCLUSIVE))
+    assert next_step(of, route, replace(doubtful, now=NOW + MINUTE - 1)) is None
+    paused, told = run(of, route, doubtful)
+    assert (rollout(paused).phase, told) == (Phase.PAUSED, ["pause 1"])
+    assert rollout(paused).findings == doubtful.findings["guard"]
+    for bearable in (Judgement.NO_DATA, Judgement.TOO_FEW, Judgement.PASS):
+        look = replace(doubtful, findings=finding(bearable))
+        assert made(next_step(of, route, look)).step == "step 2"
+    held = replace(of, on_failure=OnFailure.NONE)
+    route, _ = run(held, begun(held), Look(NOW))
+    assert next_step(held, route, doubtful) is None
+    assert waits_for(held, route, doubtful) == "error-rate (inconclusive)"
+
+
 def test_what_is_tried_dry_never_decides() -> None:
     of = plan(SetWeight(5000), Analyse(("guard",)), background=("guard",))
     route, _ = run(of, begun(of), Look(NOW))
