@@ -56,7 +56,7 @@ SHADOWED = DOC[:-1] % '"1"' + ", shadows: [{version: '2', thresholds: %s}]}"
 BAD: dict[str, tuple[Make, str, int]] = {
     "thresholds that are no mapping": (yaml(SHADOWED % "[0.5]"), "E_", 5),
     "a threshold that is no number": (yaml(SHADOWED % "{late: high}"), "E_", 5),
-    "a threshold that is NaN": (yaml(SHADOWED % "{late: .nan}"), "E_RANGE", 5),
+    "a threshold that is infinite": (yaml(SHADOWED % "{late: 1.0e+400}"), "E_RANGE", 5),
     "no model": (file(b"hello"), "E_FORMAT", 5),
     "an empty file": (file(b""), "E_EMPTY", 5),
     "a truncated file": (file(hostile.truncated(), "--fields", "a,b,c,d"), "E_", 5),
