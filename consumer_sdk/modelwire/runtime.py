@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 import os
 import secrets
 import threading
@@ -86,7 +87,7 @@ class Runtime:
         self._told_run_out: set[ModelVersion] = set()
         self._hash = (-2, "")
         self._kept_name = f"{config.namespace}-{hashlib.sha256(log.url.encode()).hexdigest()[:16]}"
-        self._kept_s = self._changed_s = time.monotonic()
+        self._kept_s = self._changed_s = -math.inf  # the first one is kept at once
         self._bring = bring or self._from_release
         options = LoadOptions(config.threads, config.allowed_models)
         self._bringer = Bringer(log, config.namespace, self._cache, self._prober, options)

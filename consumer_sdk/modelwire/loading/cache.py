@@ -158,12 +158,19 @@ class Cache:
         return removed
 
     def force(self) -> None:
-        """Force what was stored to the disk, behind the back of its users; returns at once."""
+        """Force what was stored to the disk, behind the back of its users.
+
+        Returns at once, unless the machine has no room for a thread.
+        """
         stored, self._unforced = self._unforced, []
-        if stored:
-            threading.Thread(
-                target=_make_durable, args=stored, name="modelwire-sync", daemon=True
-            ).start()
+        if not stored:
+            return
+        name = "modelwire-sync"
+        thread = threading.Thread(target=_make_durable, args=stored, name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no room for one more
+            _make_durable(*stored)
 
     def forget(self, digest: str) -> None:
         """Forget what probes and loads of a digest came to, so that it is tried again."""
