@@ -24,7 +24,8 @@ spec:
   stable: "1"
   candidate: "2"
   split: {salt: late}
-  strategy: {canary: {steps: [setWeight: 10, analysis: {templates: [guards]}]}}
+  strategy:
+    canary: {steps: [mirror: {percent: 100}, setWeight: 10, analysis: {templates: [guards]}]}
 ---
 apiVersion: modelwire.io/v1
 kind: AnalysisTemplate
