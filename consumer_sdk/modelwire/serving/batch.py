@@ -1,6 +1,6 @@
 """Many events under one snapshot: by document, by version, one vectorised run for each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import TypeAlias, cast
@@ -20,6 +20,9 @@ from modelwire.serving.plan import FOREVER, Decision, Quick, RoutePlan
 from modelwire.serving.rows import Given, Rows
 from modelwire.serving.servable import Servable
 from modelwire_schemas.errors import ModelwireError, NotReady
+
+FEW = 8
+"""Rows that are assigned one by one: for so few, arrays cost more than they save."""
 
 Indices: TypeAlias = npt.NDArray[np.intp]
 Times: TypeAlias = Sequence[int] | int
@@ -149,13 +152,16 @@ def _assign(work: _Work, accepted: Accepted, indices: Indices | None) -> None:
             return
         _assign_each(work, accepted, _numbers(work, indices))
         return
+    if len(work.rows if indices is None else indices) <= FEW:
+        _assign_each(work, accepted, _numbers(work, indices))
+        return
     rows = work.rows.take(indices, with_fields=bool(compiled.reads))
     assigned = assign_batch(compiled, rows.keys, rows.bodies, rows.headers, rows.sources)
     numbers = _numbers(work, indices)
     for row, error in assigned.errors.items():
         work.errors[int(numbers[row])] = error
-    present: list[int] = np.unique(assigned.variant[assigned.variant >= 0]).tolist()
-    for arm_index in present:
+    counts: list[int] = np.bincount(assigned.variant[assigned.variant >= 0]).tolist()
+    for arm_index in (index for index, count in enumerate(counts) if count):
         hits = np.flatnonzero(assigned.variant == arm_index)
         arm = assigned.arms[arm_index]
         servable = plan.warm(accepted.document.model, arm.version)
@@ -202,7 +208,7 @@ def _numbers(work: _Work, indices: Indices | None) -> Indices:
 
 def _run(work: _Work) -> Answers:
     _raise_if_none(work)
-    if len(work.parts) == 1 and work.parts[0].rows is None:
+    if len(work.parts) == 1 and _has_all(work, work.parts[0]):
         quick = _run_whole(work, work.parts[0])
         if quick is not None:
             return quick
@@ -222,6 +228,10 @@ def _raise_if_none(work: _Work) -> None:
         raise first
 
 
+def _has_all(work: _Work, part: Part) -> bool:
+    return part.rows is None or len(part.rows) == len(work.rows)
+
+
 def _run_whole(work: _Work, part: Part) -> Answers | None:
     """Run all rows as one; None when some are faulty or the model raises."""
     started = perf_counter_ns()
@@ -235,7 +245,8 @@ def _run_whole(work: _Work, part: Part) -> Answers | None:
         return None
     part.servable.count(inputs.size)
     told, took = (part.provenance,), (perf_counter_ns() - started,)
-    return Answers(outputs, part.servable.names, inputs.size, told, took=took)
+    found = None if part.buckets is None else _named(part.buckets)
+    return Answers(outputs, part.servable.names, inputs.size, told, buckets=found, took=took)
 
 
 def _run_part(work: _Work, part: Part, columns: "_Columns") -> None:
@@ -315,12 +326,16 @@ class _Columns:
     def answers(
         self, failures: tuple[tuple[int, ModelwireError], ...], raised: frozenset[int]
     ) -> Answers:
-        buckets = [None if b < 0 else b for b in self._buckets.tolist()]
+        buckets = _named(self._buckets.tolist())
         which = cast("Sequence[int]", self._which.tolist())
         told = tuple(self._provenances)
         arrays, names = tuple(self._outputs.values()), tuple(self._outputs)
         took = tuple(self.took)
         return Answers(arrays, names, self._size, told, which, buckets, failures, took, raised)
+
+
+def _named(buckets: Iterable[int]) -> list[int | None]:
+    return [None if bucket < 0 else bucket for bucket in buckets]
 
 
 def _empty(size: int, like: Array) -> Array:
