@@ -89,6 +89,7 @@ def _left_behind(path: Path) -> bool:
     except OSError:
         return False
     try:
-        return files.try_lock(handle)
+        # A load that ended well since the file was opened has struck it out, and let go of it.
+        return files.try_lock(handle) and os.fstat(handle).st_nlink > 0
     finally:
         os.close(handle)

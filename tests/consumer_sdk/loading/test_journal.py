@@ -20,6 +20,17 @@ with Cache(Path(sys.argv[1])).journal.loading(sys.argv[2]):
 """
 
 
+LOADING_OFTEN = """
+import sys
+from pathlib import Path
+from modelwire.loading.cache import Cache
+journal = Cache(Path(sys.argv[1])).journal
+for _ in range(5000):
+    with journal.loading(sys.argv[2]):
+        pass
+"""
+
+
 def killed_while_loading(cache: Cache, digest: str) -> None:
     command = [sys.executable, "-c", KILLED_WHILE_LOADING, str(cache.folder), digest]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
@@ -48,6 +59,19 @@ def test_a_load_that_ends_cleanly_clears_what_was_before(cache: Cache) -> None:
     with cache.journal.loading(digest), cache.journal.loading(digest):
         pass
     assert list((cache.folder / "loading").iterdir()) == []
+
+
+def test_a_load_that_ends_while_one_looks_is_no_trace_of_one_that_ended_its_process(
+    cache: Cache,
+) -> None:
+    digest = "0" * 64
+    command = [sys.executable, "-c", LOADING_OFTEN, str(cache.folder), digest]
+    loading = [subprocess.Popen(command) for _ in range(3)]
+    seen = set[str]()
+    while any(each.poll() is None for each in loading):
+        seen |= {path.name for path in cache.journal.unclean(digest)}
+    assert [each.returncode for each in loading] == [0, 0, 0]
+    assert seen == set()
 
 
 def test_nobody_who_loads_at_the_same_time_is_taken_for_one_who_ended(cache: Cache) -> None:
